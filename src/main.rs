@@ -1,0 +1,3 @@
+//! The kept binary.
+
+fn main() {}
