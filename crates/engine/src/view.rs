@@ -104,12 +104,18 @@ pub struct Histogram {
 impl Histogram {
     /// With room for `edges` edges.
     pub fn new(edges: usize) -> Histogram {
-        Histogram { counts: vec![0; edges + 1], sum: Span::ZERO }
+        Histogram {
+            counts: vec![0; edges + 1],
+            sum: Span::ZERO,
+        }
     }
 
     /// Adds one observation; `edges` are ascending upper edges, inclusive.
     pub fn observe(&mut self, edges: &[Span], value: Span) {
-        let bucket = edges.iter().position(|edge| value <= *edge).unwrap_or(edges.len());
+        let bucket = edges
+            .iter()
+            .position(|edge| value <= *edge)
+            .unwrap_or(edges.len());
         self.counts[bucket] += 1;
         self.sum = self.sum + value;
     }
@@ -262,4 +268,25 @@ pub struct FunnelSeries {
     pub value: Vec<Amount>,
     /// `_reached_in_window`, by window and stage.
     pub in_window: Vec<Vec<u64>>,
+}
+
+/// An open order past its limit, for `/api/overdue`. Asked for on demand, not part of a view.
+#[derive(Clone, Debug)]
+pub struct OverdueOrder {
+    /// The entity's key as written, cut after `OVERDUE_KEY_BYTES`.
+    pub key: Box<str>,
+    /// When it started.
+    pub start: EventTime,
+    /// How old it was at the display time.
+    pub age: Span,
+    /// The step it waits for: index into the promise's steps, their number for the end.
+    pub waiting_for: usize,
+    /// The dimensions.
+    pub labels: Labels,
+    /// Where its start is.
+    pub topic: TopicId,
+    /// Likewise.
+    pub partition: i32,
+    /// Likewise.
+    pub offset: i64,
 }
