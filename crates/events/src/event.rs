@@ -46,7 +46,10 @@ pub struct Event<'a> {
 impl<'a> Event<'a> {
     /// The value of a projected field.
     pub fn field(&self, field: FieldId) -> Value<'a> {
-        self.fields.get(usize::from(field.0)).copied().unwrap_or(Value::Missing)
+        self.fields
+            .get(usize::from(field.0))
+            .copied()
+            .unwrap_or(Value::Missing)
     }
 }
 
@@ -106,7 +109,8 @@ pub enum Reject {
     UnknownFormat,
     /// The value starts like a schema registry's framing (a zero byte and a schema id).
     SchemaRegistryPayload,
-    /// A required member of the envelope is missing, empty or of the wrong type.
+    /// A required member of the envelope is missing, empty or of the wrong type; or a required
+    /// entity key is missing or empty.
     MissingField,
     /// `time` is not RFC 3339 with a zone.
     BadTime,
@@ -114,7 +118,7 @@ pub enum Reject {
     FutureTime,
     /// `data` is there, but is not a JSON object.
     BadData,
-    /// The entity key that the plan follows is missing, or neither a string nor a 64-bit integer.
+    /// An entity key that the plan follows is neither a string nor a 64-bit integer.
     BadKey,
 }
 

@@ -2,12 +2,20 @@
 //!
 //! `Decoder::decode` reads a CloudEvents 1.0 record (structured JSON or Kafka binary mode) and
 //! takes from it the envelope and just the `data` members that the `Projection` names.
-//! Bad data is a value (`Reject`), never a panic.
+//! Bad data is a value (`Reject`), never a panic. `money` reads exact amounts out of its fields.
 
+mod cloudevents;
+pub mod decode;
+mod escape;
 pub mod event;
 pub mod key;
+mod names;
+pub mod rfc3339;
+mod scan;
 pub mod time;
 
+pub use decode::{Decoder, ProjectedType, Projection};
 pub use event::{Event, FieldId, Record, Reject, TypeId, Value};
 pub use key::Key;
+pub use rfc3339::parse_rfc3339;
 pub use time::{EventTime, KafkaTime, Span, WallTime};

@@ -110,6 +110,10 @@ impl fmt::Display for Span {
                 return write!(f, "{}{unit}", self.0 / size);
             }
         }
-        if self.0 == 0 { f.write_str("0s") } else { write!(f, "{}us", self.0) }
+        if self.0 == 0 {
+            f.write_str("0s")
+        } else {
+            write!(f, "{}us", self.0)
+        }
     }
 }
