@@ -1,0 +1,138 @@
+//! `[kafka.client]`: settings for librdkafka, passed through but for those that Kept owns.
+//!
+//! `sasl.password = "..."` and `"sasl.password" = "..."` are the same. `"sasl.password_file" =
+//! "path"` means the content of that file, without white space at its ends: secrets stay out of
+//! the configuration.
+
+use crate::FileText;
+use crate::problem::{Place, Problems};
+use crate::text::section::text_of;
+use crate::text::tree::{Node, Table, Value};
+
+/// What a user may not set, and why.
+const OWNED: [(&str, &str); 12] = [
+    ("bootstrap.servers", "set \"brokers\" in [kafka]"),
+    ("metadata.broker.list", "set \"brokers\" in [kafka]"),
+    ("group.id", "set \"group\" in [kafka]"),
+    ("group.protocol", "partitions must move by Kept's own rules"),
+    (
+        "group.remote.assignor",
+        "partitions must move by Kept's own rules",
+    ),
+    (
+        "partition.assignment.strategy",
+        "partition p of all topics must come to one worker",
+    ),
+    (
+        "enable.auto.commit",
+        "offsets are committed only with what is published",
+    ),
+    (
+        "enable.auto.offset.store",
+        "offsets are committed only with what is published",
+    ),
+    (
+        "auto.commit.interval.ms",
+        "offsets are committed only with what is published",
+    ),
+    (
+        "auto.offset.reset",
+        "set \"start\" in [kafka]; a gap in the log must not be skipped silently",
+    ),
+    (
+        "enable.partition.eof",
+        "Kept watches the ends of partitions itself",
+    ),
+    (
+        "isolation.level",
+        "records of transactions that were rolled back must not be counted",
+    ),
+];
+
+/// Reads the section, secrets filled in.
+pub(crate) fn read(
+    table: Option<&Table>,
+    files: &[FileText],
+    problems: &Problems,
+) -> Vec<(String, String)> {
+    let mut client: Vec<(String, String)> = Vec::new();
+    for (key, node) in flat(table) {
+        let Some(value) = scalar(node) else {
+            let message =
+                format!("\"{key}\" in [kafka.client] must be text, a number or a boolean");
+            problems.add(&node.place, message);
+            continue;
+        };
+        let (key, value) = match key.strip_suffix("_file") {
+            None => (key, value),
+            Some(base) => match content(files, &value, &node.place, problems) {
+                Some(secret) => (base.to_owned(), secret.trim().to_owned()),
+                None => continue,
+            },
+        };
+        if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| *owned == key) {
+            let message = format!("\"{key}\" in [kafka.client] is Kept's own: {reason}");
+            problems.add(&node.place, message);
+            continue;
+        }
+        client.retain(|(other, _)| *other != key);
+        client.push((key, value));
+    }
+    client
+}
+
+/// The paths of all `..._file` keys.
+pub(crate) fn secret_files(table: Option<&Table>) -> Vec<String> {
+    let flat = flat(table).into_iter();
+    flat.filter(|(key, _)| key.ends_with("_file"))
+        .filter_map(|(_, node)| text_of(node))
+        .collect()
+}
+
+/// The text of a file that the shell was asked to read.
+pub(crate) fn content<'a>(
+    files: &'a [FileText],
+    name: &str,
+    place: &Place,
+    problems: &Problems,
+) -> Option<&'a str> {
+    match files
+        .iter()
+        .find(|file| file.name == name)
+        .map(|file| &file.text)
+    {
+        Some(Ok(text)) => Some(text),
+        Some(Err(reason)) => {
+            problems.add(place, format!("can't read \"{name}\": {reason}"));
+            None
+        }
+        None => {
+            problems.add(place, format!("can't read \"{name}\": nobody opened it"));
+            None
+        }
+    }
+}
+
+/// Dotted keys are tables in TOML: joins them again.
+fn flat(table: Option<&Table>) -> Vec<(String, &Node)> {
+    let mut list = Vec::new();
+    for entry in table.iter().flat_map(|table| &table.entries) {
+        match &entry.node.value {
+            Value::Table(inner) => {
+                let inner = flat(Some(inner)).into_iter();
+                list.extend(inner.map(|(key, node)| (format!("{}.{key}", entry.key), node)));
+            }
+            _ => list.push((entry.key.clone(), &entry.node)),
+        }
+    }
+    list
+}
+
+fn scalar(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Integer(value) => Some(value.to_string()),
+        Value::Float(value) => Some(value.to_string()),
+        Value::Boolean(value) => Some(value.to_string()),
+        _ => text_of(node),
+    }
+}

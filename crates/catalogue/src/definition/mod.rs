@@ -1,0 +1,199 @@
+//! From `[kpi.ID]` tables to KPIs: gathers the definitions of packs and files, reads each by its
+//! kind, joins topics into groups.
+//!
+//! A file's definition takes the place of the pack's of the same id, so that users tune a pack.
+
+mod common;
+mod count;
+mod funnel;
+mod groups;
+mod names;
+mod promise;
+mod ratio;
+mod selector;
+
+use crate::plan::{Kind, Kpi, Limits, Plan, TimeRules, Topic};
+use crate::problem::{Place, Problems, suggestion};
+use crate::text::section::{Section, Sited};
+use crate::text::tree::{Table, Value};
+use crate::text::values;
+use selector::Builder;
+
+/// A definition as written.
+pub(crate) struct Definition {
+    id: String,
+    place: Place,
+    table: Table,
+}
+
+/// The definitions of one source set (the packs, or the files).
+#[derive(Default)]
+pub(crate) struct Definitions(Vec<Definition>);
+
+impl Definitions {
+    /// Takes all of a document; an id twice is a problem.
+    pub fn add(&mut self, document: &Table, problems: &Problems) {
+        let root = Section::new(document, "a catalogue file", &["kpi"], problems);
+        for entry in root.table("kpi").iter().flat_map(|table| &table.entries) {
+            if let Err(message) = values::metric_name(&entry.key) {
+                problems.add(&entry.key_place, message);
+            }
+            let Value::Table(table) = &entry.node.value else {
+                let message = format!("\"{}\" in [kpi] must be a table, [kpi.{0}]", entry.key);
+                problems.add(&entry.key_place, message);
+                continue;
+            };
+            if let Some(first) = self.0.iter().find(|other| other.id == entry.key) {
+                let Place { path, line, .. } = &first.place;
+                let message = format!(
+                    "kpi \"{}\" is defined already in {path}, line {line}",
+                    entry.key
+                );
+                problems.add(&entry.key_place, message);
+                continue;
+            }
+            let place = entry.key_place.clone();
+            self.0.push(Definition {
+                id: entry.key.clone(),
+                place,
+                table: table.clone(),
+            });
+        }
+    }
+
+    /// The packs' definitions with the files' laid over them.
+    pub fn overlaid_with(mut self, files: Definitions) -> Definitions {
+        for definition in files.0 {
+            match self.0.iter_mut().find(|other| other.id == definition.id) {
+                Some(replaced) => *replaced = definition,
+                None => self.0.push(definition),
+            }
+        }
+        self
+    }
+}
+
+/// What the plan takes over from the settings.
+pub(crate) struct Frame {
+    pub namespace: String,
+    pub time: TimeRules,
+    pub limits: Limits,
+    pub topics: Vec<Topic>,
+}
+
+/// Reads all definitions. The plan is good only if no problem was added.
+pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems) -> Plan {
+    let mut builder = Builder::new(&frame.topics, problems);
+    let list = &definitions.0;
+    let mut kpis: Vec<Option<Kpi>> = list
+        .iter()
+        .map(|one| entity_kpi(one, &mut builder))
+        .collect();
+    let ids: Vec<&str> = list.iter().map(|one| one.id.as_str()).collect();
+    let ratios: Vec<(usize, Option<Kpi>)> = (0..list.len())
+        .filter(|&at| kind_of(&list[at].table) == Some("ratio"))
+        .map(|at| (at, ratio::read(&list[at], &mut builder, &ids, &kpis)))
+        .collect();
+    for (at, kpi) in ratios {
+        kpis[at] = kpi;
+    }
+    let Builder { types, fields, .. } = builder;
+    let mut places = Vec::new();
+    let mut good = Vec::new();
+    for (kpi, definition) in kpis.into_iter().zip(list) {
+        places.extend(kpi.is_some().then_some(&definition.place));
+        good.extend(kpi);
+    }
+    let Frame {
+        namespace,
+        time,
+        limits,
+        topics,
+    } = frame;
+    let groups = groups::of(topics.len(), &good);
+    let plan = Plan {
+        namespace,
+        time,
+        limits,
+        topics,
+        groups,
+        types,
+        fields,
+        kpis: good,
+    };
+    names::check(&plan, &places, problems);
+    plan
+}
+
+const KINDS: [&str; 4] = ["count", "ratio", "promise", "funnel"];
+const LATER_KINDS: [&str; 4] = ["group", "retention", "level", "score"];
+
+fn kind_of(table: &Table) -> Option<&str> {
+    match &table.get("kind")?.node.value {
+        Value::Text(kind) => Some(kind),
+        _ => None,
+    }
+}
+
+/// Any kind but `ratio`, which refers to the others and is read after them.
+fn entity_kpi(definition: &Definition, builder: &mut Builder<'_>) -> Option<Kpi> {
+    let problems = builder.problems;
+    match kind_of(&definition.table) {
+        Some("count") => count::read(definition, builder),
+        Some("promise") => promise::read(definition, builder),
+        Some("funnel") => funnel::read(definition, builder),
+        Some("ratio") => None,
+        kind => {
+            let entry = definition.table.get("kind");
+            let place = entry.map_or(&definition.place, |entry| &entry.node.place);
+            let id = &definition.id;
+            let message = match kind {
+                Some(kind) if LATER_KINDS.contains(&kind) => {
+                    format!(
+                        "kind \"{kind}\" is not supported yet: use {}",
+                        KINDS.join(", ")
+                    )
+                }
+                Some(kind) => {
+                    let hint = suggestion(kind, &KINDS);
+                    format!("unknown kind \"{kind}\" of kpi.{id}{hint}")
+                }
+                None => format!("kpi.{id} needs a \"kind\": {}", KINDS.join(", ")),
+            };
+            problems.add(place, message);
+            None
+        }
+    }
+}
+
+/// What every KPI's table may have, with the keys of its kind.
+fn open<'a>(definition: &'a Definition, own: &[&str], problems: &'a Problems) -> Section<'a> {
+    let keys: Vec<&str> = common::KEYS.iter().chain(own).copied().collect();
+    Section::new(
+        &definition.table,
+        format!("kpi.{}", definition.id),
+        &keys,
+        problems,
+    )
+}
+
+fn finish(
+    definition: &Definition,
+    section: &Section<'_>,
+    builder: &mut Builder<'_>,
+    kind: Kind,
+) -> Kpi {
+    common::read(&definition.id, section, builder, kind)
+}
+
+/// A list without a value twice; says which one is.
+fn unique(items: &[Sited<String>], what: &str, problems: &Problems) {
+    for (at, item) in items.iter().enumerate() {
+        if items[..at].iter().any(|other| other.value == item.value) {
+            problems.add(
+                &item.place,
+                format!("{what} \"{}\" is there twice", item.value),
+            );
+        }
+    }
+}

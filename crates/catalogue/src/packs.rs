@@ -1,0 +1,7 @@
+//! The catalogue files that are shipped inside the program.
+
+/// Name and text of every pack.
+pub const PACKS: [(&str, &str); 2] = [
+    ("promise", include_str!("../packs/promise.toml")),
+    ("cart", include_str!("../packs/cart.toml")),
+];

@@ -1,0 +1,132 @@
+//! What is wrong with the configuration, where, and how to mend it; all problems are gathered.
+//!
+//! A problem never stops the reading: a placeholder takes the bad value's place, and the result is
+//! thrown away at the end. So a user sees everything that is wrong at once.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+/// One thing that is wrong.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Problem {
+    /// The file, or `environment variable NAME`.
+    pub path: String,
+    /// Counted from 1; 0 when there is no line.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Where a key or a value was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub path: Arc<str>,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// The problems so far. Shared by all readers of one run; nothing leaves it but the whole list.
+#[derive(Default, Debug)]
+pub(crate) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    pub fn add(&self, place: &Place, message: impl Into<String>) {
+        self.0.borrow_mut().push(Problem {
+            path: place.path.to_string(),
+            line: place.line,
+            column: place.column,
+            message: message.into(),
+        });
+    }
+
+    /// All of them: sources in the order in which they were first complained of, then by position.
+    pub fn into_sorted(self) -> Vec<Problem> {
+        let mut list = self.0.into_inner();
+        let mut paths: Vec<String> = Vec::new();
+        for problem in &list {
+            if !paths.contains(&problem.path) {
+                paths.push(problem.path.clone());
+            }
+        }
+        let rank = |problem: &Problem| paths.iter().position(|path| *path == problem.path);
+        list.sort_by_key(|problem| (rank(problem), problem.line, problem.column));
+        list.dedup();
+        list
+    }
+}
+
+/// `, did you mean "x"?` for the nearest of the valid names, else the names themselves.
+pub(crate) fn suggestion(written: &str, valid: &[&str]) -> String {
+    let nearest = valid
+        .iter()
+        .map(|name| (edit_distance(written, name), *name))
+        .min();
+    match nearest {
+        Some((distance, name)) if distance <= name.len().max(written.len()) / 3 + 1 => {
+            format!(", did you mean \"{name}\"?")
+        }
+        _ if valid.is_empty() => String::new(),
+        _ => format!(", valid here: {}", valid.join(", ")),
+    }
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other
+/// (optimal string alignment).
+fn edit_distance(left: &str, right: &str) -> usize {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows = vec![(0..=right.len()).collect::<Vec<usize>>()];
+    for i in 1..=left.len() {
+        let mut row = vec![i];
+        for j in 1..=right.len() {
+            let replace = rows[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
+            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            let swapped =
+                i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
+            if swapped {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[left.len()][right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits_and_swaps() {
+        assert_eq!(edit_distance("lateness", "lateness"), 0);
+        assert_eq!(edit_distance("latenes", "lateness"), 1);
+        assert_eq!(edit_distance("gruop", "group"), 1);
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn a_far_off_name_gets_the_list_instead_of_a_guess() {
+        assert_eq!(
+            suggestion("latenes", &["dedupe", "lateness"]),
+            ", did you mean \"lateness\"?"
+        );
+        assert_eq!(
+            suggestion("zzzzzz", &["dedupe", "lateness"]),
+            ", valid here: dedupe, lateness"
+        );
+    }
+}

@@ -1,0 +1,405 @@
+//! `kept.toml` but for the KPIs: what the shell needs (`Settings`) and what the plan needs.
+//!
+//! Every default is here, in one place. The keys are those of the design, section 2.3; the crate's
+//! documentation shows them all.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use events::Span;
+
+use crate::FileText;
+use crate::client;
+use crate::plan::{Limits, TimeRules, Topic};
+use crate::problem::{Problems, suggestion};
+use crate::text::section::{Section, Sited};
+use crate::text::tree::{Table, Value};
+use crate::text::values;
+
+/// What the shell reads from the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// `[kafka]`.
+    pub kafka: Kafka,
+    /// `[http]`.
+    pub http: Http,
+    /// `[state]`: read and checked, but not used yet. Snapshots come with restart safety.
+    pub state: State,
+}
+
+/// `[kafka]` without its topics, which are in the plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kafka {
+    /// `host:port`, with commas between several.
+    pub brokers: String,
+    /// The consumer group.
+    pub group: String,
+    /// Where a partition without committed offsets is read from.
+    pub start: Start,
+    /// Where rejected records go; `None`: they are only counted.
+    pub dead_letter_topic: Option<String>,
+    /// Worker threads; `None`: one per core.
+    pub workers: Option<usize>,
+    /// Settings for librdkafka, in order, without those that Kept owns. Secrets are filled in.
+    pub client: Vec<(String, String)>,
+}
+
+/// Where a brand-new group begins to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// That long before now, by Kafka timestamp.
+    Back(Span),
+    /// At the oldest record that is still there.
+    Earliest,
+    /// At what comes from now on.
+    Latest,
+}
+
+/// `[http]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Http {
+    /// Where `/metrics` and the rest are served; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// `[state]`: where snapshots go and how often they are taken (used when snapshots exist).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// The URL of an object store.
+    pub url: String,
+    /// At least so long between two snapshots.
+    pub snapshot_every: Span,
+}
+
+/// All of `kept.toml`.
+pub(crate) struct Read {
+    pub settings: Settings,
+    pub namespace: String,
+    pub time: TimeRules,
+    pub limits: Limits,
+    pub topics: Vec<Topic>,
+    pub packs: Vec<Sited<String>>,
+    pub files: Vec<Sited<String>>,
+}
+
+/// Reads the whole document.
+pub(crate) fn read(document: &Table, files: &[FileText], problems: &Problems) -> Read {
+    let keys = ["kafka", "time", "limits", "state", "http", "catalogue"];
+    if let Some(entry) = document.get("kpi") {
+        let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
+        problems.add(&entry.key_place, message);
+    }
+    let without_kpi = Table {
+        place: document.place.clone(),
+        entries: document
+            .entries
+            .iter()
+            .filter(|entry| entry.key != "kpi")
+            .cloned()
+            .collect(),
+    };
+    let root = Section::new(&without_kpi, "the configuration", &keys, problems);
+    let empty = Table {
+        place: document.place.clone(),
+        entries: Vec::new(),
+    };
+    let part = |key: &str| root.table(key).cloned().unwrap_or_else(|| empty.clone());
+    let (time, lateness) = time_rules(&part("time"), problems);
+    let (kafka, topics) = kafka(&part("kafka"), lateness, files, problems);
+    let http = http(&part("http"), problems);
+    let state = state(&part("state"), problems);
+    let catalogue = catalogue(&part("catalogue"), problems);
+    let mut limits = limits(&part("limits"), problems);
+    limits.max_series = catalogue.max_series;
+    let settings = Settings { kafka, http, state };
+    let Catalogue {
+        namespace,
+        packs,
+        files,
+        ..
+    } = catalogue;
+    Read {
+        settings,
+        namespace,
+        time,
+        limits,
+        topics,
+        packs,
+        files,
+    }
+}
+
+fn time_rules(table: &Table, problems: &Problems) -> (TimeRules, Span) {
+    let section = Section::new(
+        table,
+        "[time]",
+        &["lateness", "max_future", "dedupe"],
+        problems,
+    );
+    let any = |key: &str, seconds: i64| {
+        section
+            .any_span(key)
+            .map_or(Span::from_seconds(seconds), |span| span.value)
+    };
+    let rules = TimeRules {
+        max_future: any("max_future", 300),
+        dedupe: any("dedupe", 900),
+    };
+    (rules, any("lateness", 30))
+}
+
+fn limits(table: &Table, problems: &Problems) -> Limits {
+    let keys = [
+        "label_values",
+        "open_entities",
+        "held_entities",
+        "dedupe_entries",
+        "record_bytes",
+    ];
+    let section = Section::new(table, "[limits]", &keys, problems);
+    let count = |key: &str, default: usize, most: i64| {
+        section
+            .integer(key, 1, most)
+            .map_or(default, |value| value as usize)
+    };
+    let is_text = matches!(
+        section.node("record_bytes").map(|n| &n.value),
+        Some(Value::Text(_))
+    );
+    let record_bytes = if is_text {
+        section
+            .parsed("record_bytes", values::bytes)
+            .map(|size| size.value)
+    } else {
+        section.integer("record_bytes", MIN_RECORD_BYTES, MAX_RECORD_BYTES)
+    };
+    let record_bytes = record_bytes.unwrap_or(262_144);
+    if !(MIN_RECORD_BYTES..=MAX_RECORD_BYTES).contains(&record_bytes) {
+        let place = &section
+            .node("record_bytes")
+            .map_or(section.place(), |node| &node.place);
+        problems.add(place, "\"record_bytes\" in [limits] must be 1KiB to 128MiB");
+    }
+    Limits {
+        label_values: count("label_values", 100, 10_000),
+        open_entities: count("open_entities", 1_000_000, 1_000_000_000),
+        held_entities: count("held_entities", 200_000, 1_000_000_000),
+        dedupe_entries: count("dedupe_entries", 5_000_000, 1_000_000_000),
+        record_bytes: record_bytes as usize,
+        max_series: DEFAULT_MAX_SERIES,
+    }
+}
+
+const MIN_RECORD_BYTES: i64 = 1 << 10;
+const MAX_RECORD_BYTES: i64 = 128 << 20;
+const DEFAULT_MAX_SERIES: usize = 100_000;
+
+fn http(table: &Table, problems: &Problems) -> Http {
+    let section = Section::new(table, "[http]", &["listen"], problems);
+    let parse = |text: &str| {
+        text.parse::<SocketAddr>()
+            .map_err(|_| format!("\"{text}\" is not an IP address and a port, like 127.0.0.1:9464"))
+    };
+    let listen = section.parsed("listen", parse).map(|address| address.value);
+    Http {
+        listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+    }
+}
+
+fn state(table: &Table, problems: &Problems) -> State {
+    let section = Section::new(table, "[state]", &["url", "snapshot_every"], problems);
+    let parse = |text: &str| match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!(
+            "\"{text}\" is not a URL, like file:///var/lib/kept or s3://bucket/kept"
+        )),
+    };
+    let url = section.parsed("url", parse).map(|url| url.value);
+    State {
+        url: url.unwrap_or_else(|| "file:///var/lib/kept".to_owned()),
+        snapshot_every: section.span("snapshot_every", Span::from_seconds(10)),
+    }
+}
+
+struct Catalogue {
+    namespace: String,
+    packs: Vec<Sited<String>>,
+    files: Vec<Sited<String>>,
+    max_series: usize,
+}
+
+/// Without `packs` and `files` both packs are in force; with `files` only those.
+fn catalogue(table: &Table, problems: &Problems) -> Catalogue {
+    let keys = ["namespace", "packs", "files", "max_series"];
+    let section = Section::new(table, "[catalogue]", &keys, problems);
+    let parse = |text: &str| {
+        values::metric_name(text)?;
+        match text {
+            "kept" | "process" => Err(format!("\"{text}\" is taken by the process' own metrics")),
+            _ => Ok(text.to_owned()),
+        }
+    };
+    let namespace = section.parsed("namespace", parse).map(|name| name.value);
+    let files = section.texts("files").map(|list| list.value);
+    let default_packs: &[&str] = if files.is_some() {
+        &[]
+    } else {
+        &["promise", "cart"]
+    };
+    let packs = section
+        .texts("packs")
+        .map(|list| list.value)
+        .unwrap_or_else(|| {
+            let place = section.place();
+            let sited = |name: &&str| Sited {
+                value: (*name).to_owned(),
+                place: place.clone(),
+            };
+            default_packs.iter().map(sited).collect()
+        });
+    let max_series = section.integer("max_series", 1, 100_000_000);
+    Catalogue {
+        namespace: namespace.unwrap_or_else(|| "shop".to_owned()),
+        packs,
+        files: files.unwrap_or_default(),
+        max_series: max_series.map_or(DEFAULT_MAX_SERIES, |value| value as usize),
+    }
+}
+
+fn kafka(
+    table: &Table,
+    lateness: Span,
+    files: &[FileText],
+    problems: &Problems,
+) -> (Kafka, Vec<Topic>) {
+    let keys = [
+        "brokers",
+        "group",
+        "start",
+        "dead_letter_topic",
+        "workers",
+        "topic",
+        "client",
+    ];
+    let section = Section::new(table, "[kafka]", &keys, problems);
+    let name = |key: &str| {
+        let parsed = section.parsed(key, |text| {
+            values::kafka_name(text).map(|()| text.to_owned())
+        });
+        parsed.map(|name| name.value)
+    };
+    let brokers = section.parsed("brokers", brokers);
+    if section.node("brokers").is_none() {
+        section.missing("brokers", "brokers = \"localhost:9092\"");
+    }
+    let topics = topics(&section, lateness, problems);
+    let kafka = Kafka {
+        brokers: brokers.map(|list| list.value).unwrap_or_default(),
+        group: name("group").unwrap_or_else(|| "kept".to_owned()),
+        start: section
+            .parsed("start", start)
+            .map_or(Start::Back(DAY), |start| start.value),
+        dead_letter_topic: name("dead_letter_topic"),
+        workers: section
+            .integer("workers", 1, 1024)
+            .map(|value| value as usize),
+        client: client::read(section.table("client"), files, problems),
+    };
+    let dead = kafka
+        .dead_letter_topic
+        .as_ref()
+        .zip(section.node("dead_letter_topic"));
+    if let Some((dead, node)) = dead.filter(|(dead, _)| topics.iter().any(|t| t.name == **dead)) {
+        let message = format!("\"{dead}\" is read as input: rejected records need another topic");
+        problems.add(&node.place, message);
+    }
+    (kafka, topics)
+}
+
+const DAY: Span = Span::from_seconds(86_400);
+
+fn brokers(text: &str) -> Result<String, String> {
+    for broker in text.split(',') {
+        values::host_and_port(broker.trim())?;
+    }
+    Ok(text.split(',').map(str::trim).collect::<Vec<_>>().join(","))
+}
+
+fn start(text: &str) -> Result<Start, String> {
+    match text {
+        "earliest" => Ok(Start::Earliest),
+        "latest" => Ok(Start::Latest),
+        _ => values::duration(text).map(Start::Back).map_err(|_| {
+            format!("\"{text}\" is neither a duration back, like \"24h\", nor earliest nor latest")
+        }),
+    }
+}
+
+fn topics(kafka: &Section<'_>, lateness: Span, problems: &Problems) -> Vec<Topic> {
+    let tables = kafka.tables("topic");
+    if kafka.node("topic").is_none() {
+        kafka.missing(
+            "topic",
+            "a table [[kafka.topic]] with name = \"shop.events\"",
+        );
+    }
+    let several = tables.len() > 1;
+    let mut topics: Vec<Topic> = Vec::new();
+    for table in tables {
+        let topic = topic(table, lateness, several, problems);
+        if !topic.name.is_empty() && topics.iter().any(|other| other.name == topic.name) {
+            problems.add(
+                &table.place,
+                format!("topic \"{}\" is there twice", topic.name),
+            );
+        }
+        topics.push(topic);
+    }
+    topics
+}
+
+fn topic(table: &Table, lateness: Span, several: bool, problems: &Problems) -> Topic {
+    let keys = ["name", "key", "types", "format", "lateness"];
+    let section = Section::new(table, "[[kafka.topic]]", &keys, problems);
+    let parse = |text: &str| values::kafka_name(text).map(|()| text.to_owned());
+    let name = section.parsed("name", parse);
+    if section.node("name").is_none() {
+        section.missing("name", "name = \"shop.events\"");
+    }
+    if let Some(format) = section
+        .text("format")
+        .filter(|format| format.value != "cloudevents")
+    {
+        let hint = suggestion(&format.value, &["cloudevents"]);
+        let message = format!("format \"{}\" is not supported{hint}", format.value);
+        problems.add(&format.place, message);
+    }
+    let types = section
+        .texts("types")
+        .map(|list| list.value)
+        .unwrap_or_default();
+    if types.is_empty() && several {
+        let example = "types = [\"order.*\", \"payment.authorized\"], when several topics are read";
+        section.missing("types", example);
+    }
+    for pattern in &types {
+        let stem = pattern.value.strip_suffix(".*").unwrap_or(&pattern.value);
+        if pattern.value != "*" && (stem.is_empty() || stem.contains(['*', ' '])) {
+            let text = &pattern.value;
+            let message =
+                format!("\"{text}\" is not a type: write order.placed, order.* or * alone");
+            problems.add(&pattern.place, message);
+        }
+    }
+    let mut types: Vec<String> = types.into_iter().map(|pattern| pattern.value).collect();
+    if types.is_empty() {
+        types.push("*".to_owned());
+    }
+    Topic {
+        name: name.map(|name| name.value).unwrap_or_default(),
+        key: section.text("key").map(|key| key.value),
+        types,
+        lateness: section
+            .any_span("lateness")
+            .map_or(lateness, |span| span.value),
+    }
+}
