@@ -121,28 +121,33 @@ pub(crate) fn structured<'d>(
         return Err(Reject::NotAnObject);
     }
     let mut envelope = Envelope::EMPTY;
-    let (mut data, mut data_base64) = (Data::Absent, false);
+    let (mut data, mut data_base64) = (Data::Absent, Value::Missing);
     let mut first = true;
     while let Some(name) = scanner.member(first, scratch)? {
         first = false;
-        match name {
-            "specversion" => envelope.specversion = scanner.value(1, scratch)?,
-            "id" => envelope.id = scanner.value(1, scratch)?,
-            "source" => envelope.source = scanner.value(1, scratch)?,
-            "type" => envelope.type_name = scanner.value(1, scratch)?,
-            "time" => envelope.time = scanner.value(1, scratch)?,
+        let attribute = match name {
+            "specversion" => &mut envelope.specversion,
+            "id" => &mut envelope.id,
+            "source" => &mut envelope.source,
+            "type" => &mut envelope.type_name,
+            "time" => &mut envelope.time,
+            "data_base64" => &mut data_base64,
             "data" => {
                 if data == Data::Object {
                     values.fill(Value::Missing);
                 }
                 data = read_data(&mut scanner, 1, names, values, scratch)?;
+                continue;
             }
-            "data_base64" => data_base64 = scanner.value(1, scratch)? != Value::Missing,
-            _ => scanner.skip(1)?,
-        }
+            _ => {
+                scanner.skip(1)?;
+                continue;
+            }
+        };
+        *attribute = scanner.value(1, scratch)?;
     }
     scanner.end()?;
-    envelope.foreign_data = data_base64 || data == Data::Foreign;
+    envelope.foreign_data = data_base64 != Value::Missing || data == Data::Foreign;
     Ok(envelope)
 }
 

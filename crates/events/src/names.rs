@@ -1,18 +1,63 @@
 //! Finds which of a fixed set of names a text is: event types, members of `data`.
 //!
-//! Looked up ten times an event, so: an open hash table four times as large as the set, a hash of
-//! the length and of the first and last eight bytes, then one comparison. Hostile names can't
-//! make it slow: the table holds only our own names, and a probe ends at the first free slot.
+//! Looked up ten times an event, so: an open hash table four times as large as the set, keyed by
+//! the length and the first and last eight bytes, which are all there is of most names. Hostile
+//! names can't make it slow: only our own are in it, and a search ends at the first free slot.
 
 /// The set; an entry's number is its index.
 pub(crate) struct Names {
     names: Vec<Box<str>>,
-    /// Index into `names`, `FREE` where there is none. A power of two long.
-    slots: Vec<u16>,
+    /// A power of two long.
+    slots: Vec<Slot>,
     shift: u32,
 }
 
+#[derive(Clone, Copy)]
+struct Slot {
+    print: Print,
+    /// Index into `names`, `FREE` where there is none.
+    index: u16,
+}
+
 const FREE: u16 = u16::MAX;
+
+/// All of a name of up to 16 bytes, some of a longer one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Print {
+    ends: [u64; 2],
+    length: usize,
+}
+
+impl Print {
+    #[inline(always)]
+    fn of(name: &[u8]) -> Print {
+        let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            [u64::from_le_bytes(*first), u64::from_le_bytes(*last)]
+        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            [
+                u32::from_le_bytes(*first).into(),
+                u32::from_le_bytes(*last).into(),
+            ]
+        } else {
+            [
+                name.iter()
+                    .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+                0,
+            ]
+        };
+        Print {
+            ends,
+            length: name.len(),
+        }
+    }
+
+    /// Fibonacci hashing: the high bits of the product depend on all bits of the word.
+    #[inline(always)]
+    fn hash(self) -> u64 {
+        let word = self.ends[0] ^ self.ends[1].rotate_left(23) ^ self.length as u64;
+        (word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
 
 impl Names {
     /// The names are distinct; fewer than 65,535 of them.
@@ -20,19 +65,28 @@ impl Names {
         let names: Vec<Box<str>> = names.map(Box::from).collect();
         assert!(names.len() < usize::from(FREE), "too many names");
         let size = (names.len() * 4).next_power_of_two().max(16);
-        let mut table = Names {
-            names,
-            slots: vec![FREE; size],
-            shift: 64 - size.trailing_zeros(),
+        let free = Slot {
+            print: Print::of(b""),
+            index: FREE,
         };
-        for index in 0..table.names.len() {
-            let mut slot = table.slot(&table.names[index]);
-            while table.slots[slot] != FREE {
-                slot = (slot + 1) & (size - 1);
+        let mut slots = vec![free; size];
+        let shift = u64::BITS - size.trailing_zeros();
+        for (index, name) in names.iter().enumerate() {
+            let print = Print::of(name.as_bytes());
+            let mut at = (print.hash() >> shift) as usize;
+            while slots[at].index != FREE {
+                at = (at + 1) & (size - 1);
             }
-            table.slots[slot] = index as u16;
+            slots[at] = Slot {
+                print,
+                index: index as u16,
+            };
         }
-        table
+        Names {
+            names,
+            slots,
+            shift,
+        }
     }
 
     /// How many.
@@ -41,36 +95,24 @@ impl Names {
     }
 
     /// The index of `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, name: &str) -> Option<u16> {
-        let mut slot = self.slot(name);
+        let print = Print::of(name.as_bytes());
+        let mut at = (print.hash() >> self.shift) as usize;
         loop {
-            let index = self.slots[slot];
-            if index == FREE {
+            let slot = self.slots[at];
+            if slot.index == FREE {
                 return None;
             }
-            if *self.names[usize::from(index)] == *name {
-                return Some(index);
+            if slot.print == print && (print.length <= 16 || self.is(slot.index, name)) {
+                return Some(slot.index);
             }
-            slot = (slot + 1) & (self.slots.len() - 1);
+            at = (at + 1) & (self.slots.len() - 1);
         }
     }
 
-    #[inline]
-    fn slot(&self, name: &str) -> usize {
-        let bytes = name.as_bytes();
-        let word = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            (Some(first), Some(last)) => {
-                u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23)
-            }
-            _ => bytes
-                .iter()
-                .fold(0, |word, &byte| word << 8 | u64::from(byte)),
-        };
-        let word = word ^ (bytes.len() as u64) << 56;
-        // Fibonacci hashing: the high bits of the product depend on all bits of the word.
-        let hash = (word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (hash >> self.shift) as usize
+    fn is(&self, index: u16, name: &str) -> bool {
+        *self.names[usize::from(index)] == *name
     }
 }
 
