@@ -1,1 +1,30 @@
-//! kafka
+//! librdkafka's world, turned into the pipeline's inputs; the pipeline's effects, carried out.
+//!
+//! `worker` is a member of the consumer group on a thread of its own: it owns its consumer, shares
+//! nothing with the other workers and hands out records borrowed from librdkafka's buffers. The
+//! rest is around it: settings, the board of published views, dead letters, metrics, the checks of
+//! a broker against a plan, a producer for events, a mock cluster for the demo.
+//!
+//! This crate is shell: threads, clocks and sockets live here, decisions about events do not.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a shell crate: clocks and threads are its business"
+)]
+
+mod assignment;
+mod batch;
+pub mod board;
+mod context;
+mod ends;
+mod letters;
+pub mod metrics;
+mod partitions;
+pub mod settings;
+mod start;
+mod topics;
+pub mod worker;
+
+pub use board::Board;
+pub use metrics::Metrics;
+pub use settings::{Settings, Start};
+pub use worker::{Call, Fatal, Request, WorkerHandle};

@@ -1,0 +1,145 @@
+//! What librdkafka calls back: rebalances are noted for the worker's loop, troubles are counted.
+//!
+//! A revocation is carried out at once (the loop drops what is still delivered of it); an
+//! assignment is only noted, because its start offsets must be looked up first, and that may take
+//! several tries. librdkafka waits for the `assign` call and keeps the membership alive meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+use tracing::{debug, warn};
+
+use crate::metrics::{Metrics, Trouble};
+
+/// What the group decided.
+#[derive(Debug)]
+pub(crate) enum Rebalance {
+    /// These partitions, in place of all before.
+    Assigned(TopicPartitionList),
+    /// All partitions are taken away.
+    Revoked,
+}
+
+/// The consumer's context.
+pub(crate) struct Context {
+    metrics: Metrics,
+    brokers: String,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    closing: AtomicBool,
+}
+
+impl Context {
+    pub(crate) fn new(metrics: Metrics, brokers: &str) -> Context {
+        Context {
+            metrics,
+            brokers: brokers.to_owned(),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// The oldest rebalance that the loop has not seen.
+    pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances
+            .lock()
+            .expect("nothing panics in here")
+            .pop_front()
+    }
+
+    /// From now on assignments are turned down: the loop is gone.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn note(&self, rebalance: Rebalance) {
+        self.rebalances
+            .lock()
+            .expect("nothing panics in here")
+            .push_back(rebalance);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let trouble = classify(error.rdkafka_error_code());
+        self.metrics
+            .trouble(trouble, &describe(trouble, &self.brokers, reason));
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if assigned && !self.closing.load(Ordering::Relaxed) {
+            self.note(Rebalance::Assigned(partitions.clone()));
+            return;
+        }
+        self.note(Rebalance::Revoked);
+        if let Err(error) = consumer.unassign() {
+            self.metrics
+                .trouble(Trouble::Other, &format!("giving partitions back: {error}"));
+        }
+    }
+}
+
+/// librdkafka's own log, one level lower than it thinks: its troubles come as errors as well.
+pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            warn!(facility, "librdkafka: {message}");
+        }
+        _ => debug!(facility, "librdkafka: {message}"),
+    }
+}
+
+/// Which trouble an error code is.
+pub(crate) fn classify(code: Option<RDKafkaErrorCode>) -> Trouble {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Some(
+            Code::AllBrokersDown
+            | Code::BrokerTransportFailure
+            | Code::Resolve
+            | Code::BrokerNotAvailable
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut,
+        ) => Trouble::BrokerUnreachable,
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+            Trouble::TopicMissing
+        }
+        Some(
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::SSL
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed,
+        ) => Trouble::Authentication,
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Trouble::OffsetOutOfRange,
+        _ => Trouble::Other,
+    }
+}
+
+/// The log line of an error that librdkafka reports.
+pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String {
+    match trouble {
+        Trouble::BrokerUnreachable => format!("broker {brokers} unreachable: {reason}"),
+        _ => format!("Kafka at {brokers}: {reason}"),
+    }
+}

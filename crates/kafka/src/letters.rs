@@ -1,0 +1,146 @@
+//! Dead letters: rejected records, byte for byte, with the reason and the position in headers.
+//!
+//! Writing them never holds up a worker for more than `PATIENCE` between two published views;
+//! what is not acknowledged by then is counted as lost, once, by its delivery report.
+
+use std::time::{Duration, Instant};
+
+use events::{Record, Reject};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use crate::context::{classify, describe, log_line};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// The longest time a worker waits for the dead-letter topic between two published views.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a rejected record was.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+}
+
+struct LetterContext {
+    metrics: Metrics,
+    brokers: String,
+}
+
+impl ClientContext for LetterContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let trouble = classify(error.rdkafka_error_code());
+        self.metrics
+            .trouble(trouble, &describe(trouble, &self.brokers, reason));
+    }
+}
+
+impl ProducerContext for LetterContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => self.metrics.letter_written(),
+            Err((error, _)) => self.metrics.letter_lost(&error.to_string()),
+        }
+    }
+}
+
+/// One worker's way to the dead-letter topic.
+pub(crate) struct DeadLetters {
+    producer: BaseProducer<LetterContext>,
+    topic: String,
+    metrics: Metrics,
+    patience: Duration,
+}
+
+impl DeadLetters {
+    /// `None` when no dead-letter topic is configured.
+    pub(crate) fn new(settings: &Settings, metrics: &Metrics) -> KafkaResult<Option<DeadLetters>> {
+        let Some(topic) = settings.dead_letter_topic.clone() else {
+            return Ok(None);
+        };
+        let context = LetterContext {
+            metrics: metrics.clone(),
+            brokers: settings.brokers.clone(),
+        };
+        let producer = settings.letter_config().create_with_context(context)?;
+        Ok(Some(DeadLetters {
+            producer,
+            topic,
+            metrics: metrics.clone(),
+            patience: PATIENCE,
+        }))
+    }
+
+    /// Hands one record over.
+    pub(crate) fn send(&mut self, record: &Record<'_>, origin: Origin<'_>, reason: Reject) {
+        let mut letter: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&self.topic).headers(headers(record, origin, reason));
+        letter.key = record.key;
+        letter.payload = record.value;
+        loop {
+            match self.producer.send(letter) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if !self.patience.is_zero() =>
+                {
+                    letter = back;
+                    let before = Instant::now();
+                    self.producer
+                        .poll(self.patience.min(Duration::from_millis(50)));
+                    self.patience = self.patience.saturating_sub(before.elapsed());
+                }
+                Err((error, _)) => {
+                    self.metrics.letter_lost(&error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Collects delivery reports without waiting.
+    pub(crate) fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Waits until every letter is acknowledged or given up, as long as patience lasts.
+    pub(crate) fn settle(&mut self) {
+        if self.producer.in_flight_count() > 0 {
+            // A timeout is not an error of its own: the letters' own timeout counts them as lost.
+            let _ = self.producer.flush(self.patience);
+        }
+        self.patience = PATIENCE;
+    }
+}
+
+/// The original headers, then ours.
+fn headers(record: &Record<'_>, origin: Origin<'_>, reason: Reject) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new_with_capacity(record.headers.len() + 5);
+    for (key, value) in record.headers {
+        headers = headers.insert(Header { key, value: *value });
+    }
+    let partition = origin.partition.to_string();
+    let offset = origin.offset.to_string();
+    let timestamp = record.timestamp.map(|time| (time.0 / 1000).to_string());
+    let ours = [
+        ("kept_reason", Some(reason.as_str())),
+        ("kept_topic", Some(origin.topic)),
+        ("kept_partition", Some(partition.as_str())),
+        ("kept_offset", Some(offset.as_str())),
+        ("kept_timestamp", timestamp.as_deref()),
+    ];
+    for (key, value) in ours {
+        headers = headers.insert(Header { key, value });
+    }
+    headers
+}

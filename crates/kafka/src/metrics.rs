@@ -1,0 +1,198 @@
+//! What this crate counts, and each trouble as one occurrence: its counter and its log line.
+//!
+//! A trouble that goes on is counted each time and logged at most once a minute, so that a broker
+//! that is down for an hour fills neither the disk nor the reader's patience.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use events::Reject;
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use tracing::{debug, error, info, warn};
+
+/// How long a trouble that goes on stays silent in the log.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The closed list behind the `kind` label of `kept_kafka_errors_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// A broker can't be reached.
+    BrokerUnreachable,
+    /// A configured topic does not exist.
+    TopicMissing,
+    /// TLS or SASL said no.
+    Authentication,
+    /// The start offsets could not be looked up.
+    StartOffsets,
+    /// The ends of the partitions could not be looked up.
+    EndOffsets,
+    /// The offset to read from is not in the log any more.
+    OffsetOutOfRange,
+    /// A partition could not be read.
+    Fetch,
+    /// A partition could not be paused or resumed.
+    Flow,
+    /// Something else that librdkafka reports.
+    Other,
+}
+
+impl Trouble {
+    const ALL: [Trouble; 9] = [
+        Trouble::BrokerUnreachable,
+        Trouble::TopicMissing,
+        Trouble::Authentication,
+        Trouble::StartOffsets,
+        Trouble::EndOffsets,
+        Trouble::OffsetOutOfRange,
+        Trouble::Fetch,
+        Trouble::Flow,
+        Trouble::Other,
+    ];
+
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trouble::BrokerUnreachable => "broker_unreachable",
+            Trouble::TopicMissing => "topic_missing",
+            Trouble::Authentication => "authentication",
+            Trouble::StartOffsets => "start_offsets",
+            Trouble::EndOffsets => "end_offsets",
+            Trouble::OffsetOutOfRange => "offset_out_of_range",
+            Trouble::Fetch => "fetch",
+            Trouble::Flow => "flow",
+            Trouble::Other => "other",
+        }
+    }
+}
+
+/// One set for all workers of the process. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// `kept_consumer_lag_messages{topic,partition}`.
+    pub(crate) lag: IntGaugeVec,
+    rebalances: IntCounter,
+    letters: IntCounter,
+    letters_lost: IntCounter,
+    troubles: IntCounterVec,
+    quiet_until: Arc<Mutex<[Option<Instant>; Trouble::ALL.len()]>>,
+}
+
+impl Metrics {
+    /// Registers all of them; fails if one of the names is taken.
+    pub fn register(registry: &Registry) -> prometheus::Result<Metrics> {
+        let lag = IntGaugeVec::new(
+            Opts::new(
+                "kept_consumer_lag_messages",
+                "Records not yet read, up to the partition's end",
+            ),
+            &["topic", "partition"],
+        )?;
+        let troubles = IntCounterVec::new(
+            Opts::new("kept_kafka_errors_total", "Troubles with Kafka, by kind"),
+            &["kind"],
+        )?;
+        for trouble in Trouble::ALL {
+            troubles.with_label_values(&[trouble.as_str()]);
+        }
+        registry.register(Box::new(lag.clone()))?;
+        registry.register(Box::new(troubles.clone()))?;
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        Ok(Metrics {
+            rebalances: counter(
+                "kept_rebalances_total",
+                "Assignments received from the group",
+            )?,
+            letters: counter(
+                "kept_dead_letters_total",
+                "Records written to the dead-letter topic",
+            )?,
+            letters_lost: counter(
+                "kept_dead_letters_lost_total",
+                "Rejected records that did not reach the dead-letter topic",
+            )?,
+            lag,
+            troubles,
+            quiet_until: Arc::default(),
+        })
+    }
+
+    /// Something went wrong.
+    pub(crate) fn trouble(&self, trouble: Trouble, detail: &str) {
+        self.troubles.with_label_values(&[trouble.as_str()]).inc();
+        let now = Instant::now();
+        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
+        let until = &mut quiet[trouble as usize];
+        if until.is_none_or(|until| now >= until) {
+            *until = Some(now + QUIET);
+            error!(kind = trouble.as_str(), "{detail}");
+        }
+    }
+
+    /// It works again: says so if it was said to be broken.
+    pub(crate) fn recovered(&self, trouble: Trouble, detail: &str) {
+        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
+        if quiet[trouble as usize].take().is_some() {
+            info!(kind = trouble.as_str(), "{detail}");
+        }
+    }
+
+    /// The group gave a worker its partitions.
+    pub(crate) fn assigned(&self, worker: usize, partitions: usize) {
+        self.rebalances.inc();
+        info!(worker, partitions, "assigned");
+    }
+
+    /// A record can't be an event. Counted by the pipeline (`kept_records_rejected_total`), per
+    /// record it is only worth a line for someone who looks closely.
+    pub(crate) fn rejected(&self, reason: Reject, topic: &str, partition: i32, offset: i64) {
+        debug!(
+            reason = reason.as_str(),
+            topic, partition, offset, "rejected"
+        );
+    }
+
+    /// A dead letter was acknowledged.
+    pub(crate) fn letter_written(&self) {
+        self.letters.inc();
+    }
+
+    /// A dead letter is lost.
+    pub(crate) fn letter_lost(&self, detail: &str) {
+        self.letters_lost.inc();
+        warn!("a dead letter was lost: {detail}");
+    }
+}
+
+/// When a worker's loop last came round: what `/livez` asks.
+#[derive(Debug)]
+pub struct Liveness {
+    since: Instant,
+    last_millis: AtomicU64,
+}
+
+impl Liveness {
+    /// Alive now.
+    pub(crate) fn new() -> Liveness {
+        Liveness {
+            since: Instant::now(),
+            last_millis: AtomicU64::new(0),
+        }
+    }
+
+    /// The loop came round.
+    pub(crate) fn beat(&self) {
+        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// How long ago the loop last came round.
+    pub fn age(&self) -> Duration {
+        let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(last)
+    }
+}

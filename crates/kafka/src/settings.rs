@@ -1,0 +1,156 @@
+//! What a client of the broker is told, and what nobody may change.
+//!
+//! The user's `[kafka.client]` settings go to librdkafka as they are and win over our defaults;
+//! the `OWNED` ones win over the user's, because exactness rests on them.
+
+use events::Span;
+use rdkafka::ClientConfig;
+
+/// `[kafka]`, as far as this crate needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Bootstrap servers, `host:port` separated by commas.
+    pub brokers: String,
+    /// The consumer group.
+    pub group: String,
+    /// Where an assignment begins.
+    pub start: Start,
+    /// Where rejected records go; `None`: they are only counted.
+    pub dead_letter_topic: Option<String>,
+    /// librdkafka settings by name, as the user wrote them.
+    pub client: Vec<(String, String)>,
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// At the first record stamped at most this long ago.
+    Back(Span),
+    /// At the first record that is still there.
+    Earliest,
+    /// After the last record.
+    Latest,
+}
+
+/// Settings that `[kafka.client]` can't change.
+pub const OWNED: [&str; 8] = [
+    "bootstrap.servers",
+    "group.id",
+    "group.protocol",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "enable.partition.eof",
+    "partition.assignment.strategy",
+];
+
+/// Bounds what one consumer has fetched and not yet handed out, in KiB.
+const FETCHED_KIB: &str = "32768";
+
+/// Ours for every client; the user's win.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("client.id", "kept"),
+    ("socket.keepalive.enable", "true"),
+    ("log.connection.close", "false"),
+    ("reconnect.backoff.max.ms", "3000"),
+];
+
+/// Ours for consumers; the user's win.
+const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
+    ("isolation.level", "read_committed"),
+    // The default of 1000 ms leaves the fetcher idle whenever the queue was full for a moment.
+    ("fetch.queue.backoff.ms", "10"),
+    ("session.timeout.ms", "12000"),
+    ("queued.max.messages.kbytes", FETCHED_KIB),
+    ("topic.metadata.refresh.interval.ms", "60000"),
+];
+
+/// Ours for consumers, whatever the user says.
+const CONSUMER_OWNED: [(&str, &str); 6] = [
+    ("group.protocol", "classic"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    // Partition p of every topic goes to one member.
+    ("partition.assignment.strategy", "range"),
+];
+
+/// Ours for the dead letters' producer; the user's win.
+const LETTER_DEFAULTS: [(&str, &str); 6] = [
+    ("acks", "all"),
+    ("linger.ms", "5"),
+    ("message.timeout.ms", "5000"),
+    ("queue.buffering.max.messages", "10000"),
+    ("queue.buffering.max.kbytes", "32768"),
+    ("message.max.bytes", "33554432"),
+];
+
+impl Settings {
+    /// For a client without a group: metadata, administration, producing.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.fill(&mut config, &[]);
+        config
+    }
+
+    /// For worker number `worker`, a member of the group.
+    pub(crate) fn consumer_config(&self, worker: usize) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.fill(&mut config, &CONSUMER_DEFAULTS);
+        if let Some(instance) = config.get("group.instance.id") {
+            let instance = format!("{instance}-{worker}");
+            config.set("group.instance.id", instance);
+        }
+        config.set("group.id", &self.group);
+        for (name, value) in CONSUMER_OWNED {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// For the producer of dead letters.
+    pub(crate) fn letter_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.fill(&mut config, &LETTER_DEFAULTS);
+        config
+    }
+
+    fn fill(&self, config: &mut ClientConfig, defaults: &[(&str, &str)]) {
+        for (name, value) in DEFAULTS.iter().chain(defaults) {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.client {
+            if !OWNED.contains(&name.as_str()) {
+                config.set(name, value);
+            }
+        }
+        config.set("bootstrap.servers", &self.brokers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_wins_over_defaults_and_loses_against_owned_settings() {
+        let settings = Settings {
+            brokers: "one:9092".into(),
+            group: "kept".into(),
+            start: Start::Earliest,
+            dead_letter_topic: None,
+            client: vec![
+                ("session.timeout.ms".into(), "15000".into()),
+                ("enable.auto.commit".into(), "true".into()),
+                ("bootstrap.servers".into(), "two:9092".into()),
+                ("group.instance.id".into(), "shop".into()),
+            ],
+        };
+        let config = settings.consumer_config(1);
+        assert_eq!(config.get("session.timeout.ms"), Some("15000"));
+        assert_eq!(config.get("enable.auto.commit"), Some("false"));
+        assert_eq!(config.get("bootstrap.servers"), Some("one:9092"));
+        assert_eq!(config.get("group.instance.id"), Some("shop-1"));
+    }
+}

@@ -1,0 +1,153 @@
+//! Are all topics there, and do joined ones have equal partition counts? Asked before the group is
+//! joined, and again every few seconds until they are: a member that knows only some of the topics
+//! would own tasks with half their inputs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalogue::plan::Plan;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+
+use crate::context::{Context, classify, describe};
+use crate::metrics::{Metrics, Trouble};
+use crate::worker::{Backoff, Fatal, Setup};
+
+/// How long the broker may take to describe a topic.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The way into the group.
+pub(crate) struct Topics<'s> {
+    plan: Arc<Plan>,
+    brokers: &'s str,
+    metrics: &'s Metrics,
+    backoff: Backoff,
+    subscribed: bool,
+}
+
+impl<'s> Topics<'s> {
+    pub(crate) fn new(setup: &'s Setup) -> Topics<'s> {
+        Topics {
+            plan: Arc::clone(&setup.plan),
+            brokers: &setup.settings.brokers,
+            metrics: &setup.metrics,
+            backoff: Backoff::new(),
+            subscribed: false,
+        }
+    }
+
+    /// Joins the group as soon as every topic is there. Does nothing once it has.
+    pub(crate) fn subscribe(&mut self, consumer: &BaseConsumer<Context>) -> Result<(), Fatal> {
+        if self.subscribed || !self.backoff.is_due() {
+            return Ok(());
+        }
+        let counts = match partition_counts(consumer, &self.plan, TIMEOUT) {
+            Ok(counts) => counts,
+            Err(error) => {
+                let trouble = classify(error.rdkafka_error_code());
+                let detail = describe(trouble, self.brokers, &error.to_string());
+                self.metrics.trouble(trouble, &detail);
+                self.backoff.failed();
+                return Ok(());
+            }
+        };
+        self.metrics
+            .recovered(Trouble::BrokerUnreachable, "the broker answers");
+        if self.report_missing(&counts) {
+            self.backoff.failed();
+            return Ok(());
+        }
+        self.metrics
+            .recovered(Trouble::TopicMissing, "all topics exist");
+        if let Some(problem) = unequal_counts(&self.plan, &counts).into_iter().next() {
+            return Err(Fatal::PartitionCounts(problem));
+        }
+        let names: Vec<&str> = self
+            .plan
+            .topics
+            .iter()
+            .map(|topic| topic.name.as_str())
+            .collect();
+        consumer
+            .subscribe(&names)
+            .map_err(|error| Fatal::Client(error.to_string()))?;
+        self.subscribed = true;
+        Ok(())
+    }
+
+    /// Leaves the group's assignment, to be assigned anew.
+    pub(crate) fn start_over(&mut self, consumer: &BaseConsumer<Context>) {
+        consumer.unsubscribe();
+        self.subscribed = false;
+        self.backoff = Backoff::new();
+    }
+
+    fn report_missing(&self, counts: &[Option<usize>]) -> bool {
+        for detail in missing(&self.plan, counts, self.brokers) {
+            self.metrics.trouble(Trouble::TopicMissing, &detail);
+        }
+        counts.contains(&None)
+    }
+}
+
+/// The number of partitions of each topic of the plan; `None`: the topic does not exist.
+pub(crate) fn partition_counts<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    plan: &Plan,
+    timeout: Duration,
+) -> KafkaResult<Vec<Option<usize>>> {
+    let mut counts = Vec::with_capacity(plan.topics.len());
+    for topic in &plan.topics {
+        let metadata = consumer.fetch_metadata(Some(&topic.name), timeout)?;
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|found| found.name() == topic.name);
+        counts.push(match found {
+            None => None,
+            Some(found) => match found.error().map(Into::into) {
+                None if found.partitions().is_empty() => None,
+                None => Some(found.partitions().len()),
+                Some(code) if classify(Some(code)) == Trouble::TopicMissing => None,
+                Some(code) => return Err(KafkaError::MetadataFetch(code)),
+            },
+        });
+    }
+    Ok(counts)
+}
+
+/// One line for each topic that does not exist.
+pub(crate) fn missing(plan: &Plan, counts: &[Option<usize>], brokers: &str) -> Vec<String> {
+    plan.topics
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| count.is_none())
+        .map(|(topic, _)| format!("topic \"{}\" does not exist on {brokers}", topic.name))
+        .collect()
+}
+
+/// One line for each group whose topics have different numbers of partitions.
+pub(crate) fn unequal_counts(plan: &Plan, counts: &[Option<usize>]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for group in &plan.groups {
+        let known: Vec<(&str, usize)> = group
+            .topics
+            .iter()
+            .filter_map(|topic| {
+                let at = usize::from(topic.0);
+                Some((plan.topics[at].name.as_str(), counts[at]?))
+            })
+            .collect();
+        if known.iter().any(|topic| topic.1 != known[0].1) {
+            let list: Vec<String> = known
+                .iter()
+                .map(|(name, count)| format!("\"{name}\" has {count}"))
+                .collect();
+            problems.push(format!(
+                "topics that are joined must have equal numbers of partitions: {}",
+                list.join(", ")
+            ));
+        }
+    }
+    problems
+}

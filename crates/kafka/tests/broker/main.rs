@@ -1,0 +1,6 @@
+//! Workers against a real Kafka: what arrives, in which order, and what happens in trouble.
+//!
+//! The logic is a recorder, so that each test sees every input as the pipeline would.
+
+mod recorder;
+mod worker;

@@ -1,0 +1,265 @@
+//! A logic that writes down what happens to it, and the small plans it runs on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use catalogue::plan::{Group, Limits, Plan, TimeRules, Topic, TopicId};
+use events::{Reject, Span};
+use kafka::worker::Setup;
+use kafka::{Board, Call, Metrics, Request, Settings, Start, WorkerHandle};
+use pipeline::{Effect, Input};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use support::Kafka;
+
+/// Generous: the machine may be busy with builds.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// A place in Kafka: the topic's index in the plan, and the partition.
+pub type Place = (u16, i32);
+
+/// What a worker was told.
+#[derive(Default)]
+pub struct Seen {
+    /// Every record since the last assignment, in order of arrival: offset and value.
+    pub records: BTreeMap<Place, Vec<(i64, Vec<u8>)>>,
+    /// The starts of the assignment in force.
+    pub assigned: BTreeMap<Place, i64>,
+    /// The last end reached.
+    pub reached: BTreeMap<Place, i64>,
+    /// The last end observed.
+    pub ends: BTreeMap<Place, i64>,
+    /// How often an assignment came.
+    pub assignments: usize,
+    /// How often all was taken away.
+    pub revocations: usize,
+    /// Effects to be returned with the next tick.
+    pub orders: Vec<Effect>,
+    /// Records with this value are rejected.
+    pub reject: Option<(Vec<u8>, Reject)>,
+}
+
+impl Seen {
+    fn note(&mut self, input: &Input<'_>, effects: &mut Vec<Effect>) {
+        match *input {
+            Input::Assigned(assigned) => {
+                self.assignments += 1;
+                self.records.clear();
+                self.reached.clear();
+                self.assigned = assigned
+                    .iter()
+                    .map(|one| ((one.topic.0, one.partition), one.start))
+                    .collect();
+            }
+            Input::Revoked => {
+                self.revocations += 1;
+                self.assigned.clear();
+            }
+            Input::Record {
+                topic,
+                partition,
+                offset,
+                record,
+            } => {
+                let value = record.value.unwrap_or_default().to_vec();
+                if let Some((poison, reason)) = &self.reject
+                    && *poison == value
+                {
+                    effects.push(Effect::Reject(*reason));
+                }
+                self.records
+                    .entry((topic.0, partition))
+                    .or_default()
+                    .push((offset, value));
+            }
+            Input::ReachedEnd {
+                topic,
+                partition,
+                offset,
+            } => {
+                self.reached.insert((topic.0, partition), offset);
+            }
+            Input::EndObserved {
+                topic,
+                partition,
+                end,
+                ..
+            } => {
+                self.ends.insert((topic.0, partition), end);
+            }
+            Input::Tick { .. } => effects.append(&mut self.orders),
+        }
+    }
+
+    /// How many records came since the last assignment.
+    pub fn count(&self) -> usize {
+        self.records.values().map(Vec::len).sum()
+    }
+}
+
+/// A worker whose logic is a recorder.
+pub struct Recorded {
+    pub handle: WorkerHandle,
+    pub board: Arc<Board>,
+    pub registry: prometheus::Registry,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Recorded {
+    /// Starts it.
+    pub fn start(number: usize, settings: Settings, plan: Plan) -> Recorded {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let registry = prometheus::Registry::new();
+        let board = Arc::new(Board::new());
+        let setup = Setup {
+            number,
+            settings,
+            plan: Arc::new(plan),
+            board: Arc::clone(&board),
+            metrics: Metrics::register(&registry).expect("an empty registry"),
+        };
+        let notes = Arc::clone(&seen);
+        let handle = kafka::worker::spawn(setup, move |call| match call {
+            Call::Step(input, effects) => {
+                notes
+                    .lock()
+                    .expect("no test panics in here")
+                    .note(&input, effects);
+            }
+            Call::Overdue { reply, .. } => reply(Vec::new()),
+        });
+        Recorded {
+            handle: handle.expect("good settings"),
+            board,
+            registry,
+            seen,
+        }
+    }
+
+    /// What it was told so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no test panics in here")
+    }
+
+    /// Waits until what it was told is as wanted.
+    #[track_caller]
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&Seen) -> bool) {
+        support::until(LONG, what, || holds(&self.seen()));
+    }
+
+    /// Stops it and waits for its end.
+    pub fn stop(&self) {
+        self.handle.request(Request::Stop);
+        let end = self.handle.ended().recv_timeout(LONG);
+        end.expect("it ends in time").expect("nothing went wrong");
+    }
+
+    /// The value of a counter or gauge by name and label values.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name)?;
+        let metric = family.get_metric().iter().find(|metric| {
+            let values = metric.get_label().iter().map(|label| label.value());
+            let mut values: Vec<&str> = values.collect();
+            let mut wanted = labels.to_vec();
+            values.sort_unstable();
+            wanted.sort_unstable();
+            values == wanted
+        })?;
+        let gauge = metric.get_gauge().get_value();
+        Some(gauge + metric.get_counter().get_value())
+    }
+}
+
+/// Settings that read everything.
+pub fn settings(kafka: &Kafka, group: &str) -> Settings {
+    Settings {
+        brokers: kafka.brokers(),
+        group: group.into(),
+        start: Start::Earliest,
+        dead_letter_topic: None,
+        client: vec![("reconnect.backoff.max.ms".into(), "500".into())],
+    }
+}
+
+/// A plan that reads these topics, all joined.
+pub fn plan(topics: &[&str]) -> Plan {
+    let topic = |name: &&str| Topic {
+        name: (*name).into(),
+        key: None,
+        types: vec!["*".into()],
+        lateness: Span::from_seconds(30),
+    };
+    let ids = (0_u16..).take(topics.len()).map(TopicId).collect();
+    Plan {
+        namespace: "shop".into(),
+        time: TimeRules {
+            max_future: Span::from_seconds(300),
+            dedupe: Span::ZERO,
+        },
+        limits: Limits {
+            label_values: 10,
+            open_entities: 10,
+            held_entities: 10,
+            dedupe_entries: 10,
+            record_bytes: 1 << 20,
+            max_series: 100,
+        },
+        topics: topics.iter().map(topic).collect(),
+        groups: vec![Group {
+            topics: ids,
+            kpis: Vec::new(),
+        }],
+        types: Vec::new(),
+        fields: Vec::new(),
+        kpis: Vec::new(),
+    }
+}
+
+/// Writes `count` records to each of the partitions: their values count up from `from`.
+pub fn fill(kafka: &Kafka, topic: &str, partitions: i32, from: usize, count: usize) {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", kafka.brokers())
+        .set("linger.ms", "5");
+    let producer: BaseProducer = config.create().expect("plain settings");
+    for number in from..from + count {
+        let value = number.to_string();
+        for partition in 0..partitions {
+            let record = BaseRecord::<(), str>::to(topic)
+                .partition(partition)
+                .payload(&value);
+            producer
+                .send(record)
+                .map_err(|error| error.0)
+                .expect("room in the queue");
+        }
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(LONG).expect("the broker takes them");
+}
+
+/// Asserts that the values of a partition count up from 0 to `count`, each once.
+#[track_caller]
+pub fn assert_counted(seen: &Seen, place: Place, count: usize) {
+    let records = seen
+        .records
+        .get(&place)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let values = records
+        .iter()
+        .map(|record| String::from_utf8_lossy(&record.1).into_owned());
+    let expected: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+    let values: Vec<String> = values.collect();
+    assert!(
+        values == expected,
+        "{place:?}: {} values, {count} expected",
+        values.len()
+    );
+    assert!(
+        records.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "{place:?}: offsets ascend"
+    );
+}

@@ -1,0 +1,233 @@
+//! A real Apache Kafka: one KRaft node from its Maven artifacts, on free ports, in its own folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::process::{Folder, Process, free_port};
+use crate::wait::{until, within};
+
+/// How long a broker may take to answer after its start, on a busy machine.
+const READY: Duration = Duration::from_secs(90);
+/// The folder of Kafka's jars, as `tests/install` names it.
+const KAFKA: &str = "kafka-4.1.1";
+/// The cluster's id: any 22 characters of base 64.
+const CLUSTER: &str = "a2VwdC1pbi1pdHMtdGVzdA";
+
+/// A running (or stopped) broker. Everything of it is gone when it is dropped.
+#[derive(Debug)]
+pub struct Kafka {
+    process: Option<Process>,
+    folder: Folder,
+    port: u16,
+    jars: PathBuf,
+}
+
+impl Kafka {
+    /// Starts a broker and waits until it answers.
+    pub fn start() -> Kafka {
+        let folder = Folder::new("kafka");
+        let port = free_port();
+        write_properties(folder.path(), port, free_port());
+        let mut kafka = Kafka {
+            process: None,
+            folder,
+            port,
+            jars: jars(),
+        };
+        let format = kafka
+            .java("kafka.tools.StorageTool")
+            .args(["format", "-t", CLUSTER, "-c", "server.properties"])
+            .output()
+            .expect("java can be started");
+        assert!(
+            format.status.success(),
+            "{}",
+            String::from_utf8_lossy(&format.stderr)
+        );
+        kafka.restart();
+        kafka
+    }
+
+    /// `host:port`.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Creates a topic that keeps records of any age; `config` as in Kafka's topic settings.
+    pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        topic = topic.set("retention.ms", "-1");
+        for (key, value) in config {
+            topic = topic.set(key, value);
+        }
+        let admin = self.admin();
+        let results = wait_for(admin.create_topics([&topic], &AdminOptions::new()));
+        results.expect("the broker answers")[0]
+            .as_ref()
+            .expect("the topic is created");
+        self.await_partitions(name, partitions);
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&self, name: &str) {
+        let admin = self.admin();
+        let results = wait_for(admin.delete_topics(&[name], &AdminOptions::new()));
+        results.expect("the broker answers")[0]
+            .as_ref()
+            .expect("the topic is deleted");
+    }
+
+    /// A topic's settings as the broker has them.
+    pub fn topic_config(&self, name: &str, key: &str) -> Option<String> {
+        let admin = self.admin();
+        let resource = wait_for(admin.describe_configs(
+            &[rdkafka::admin::ResourceSpecifier::Topic(name)],
+            &AdminOptions::new(),
+        ));
+        let mut resources = resource.expect("the broker answers");
+        let resource: ConfigResource = resources.remove(0).expect("the topic exists");
+        resource
+            .entry_map()
+            .get(key)
+            .and_then(|entry| entry.value.clone())
+    }
+
+    /// Ends the broker as a crash would; its data stays.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again on the same port and waits until it answers.
+    pub fn restart(&mut self) {
+        let log = self.folder.path().join("kafka.log");
+        let mut command = self.java("kafka.Kafka");
+        command.arg("server.properties");
+        self.process = Some(Process::start(&mut command, &log));
+        self.await_ready();
+    }
+
+    fn await_ready(&mut self) {
+        let consumer = self.consumer();
+        let process = self.process.as_mut().expect("it was just started");
+        until(READY, "Kafka answers", || {
+            let ended = process.ended();
+            assert!(
+                ended.is_none(),
+                "Kafka ended with {ended:?}:\n{}",
+                process.output()
+            );
+            let metadata = consumer.fetch_metadata(None, Duration::from_secs(1));
+            metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+        });
+    }
+
+    fn await_partitions(&self, topic: &str, partitions: i32) {
+        let consumer = self.consumer();
+        within(READY, "the topic has leaders", || {
+            let metadata = consumer
+                .fetch_metadata(Some(topic), Duration::from_secs(1))
+                .ok()?;
+            let found = metadata.topics().first()?.partitions();
+            let led = found
+                .iter()
+                .filter(|partition| partition.leader() >= 0)
+                .count();
+            (i32::try_from(led).ok()? == partitions).then_some(())
+        });
+    }
+
+    fn consumer(&self) -> BaseConsumer {
+        self.client()
+            .create()
+            .expect("plain settings make a client")
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client()
+            .create()
+            .expect("plain settings make a client")
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.brokers());
+        config.set("reconnect.backoff.max.ms", "500");
+        config
+    }
+
+    fn java(&self, main: &str) -> Command {
+        let mut command = Command::new("java");
+        command.args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-cp"]);
+        command
+            .arg(self.jars.join("*"))
+            .arg(main)
+            .current_dir(self.folder.path());
+        command
+    }
+}
+
+/// Drives a future that librdkafka completes from its own thread.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+fn write_properties(folder: &Path, port: u16, controller: u16) {
+    let properties = format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         controller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         log.retention.ms=-1\n\
+         group.initial.rebalance.delay.ms=0\n\
+         offsets.topic.replication.factor=1\n\
+         offsets.topic.num.partitions=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         transaction.state.log.num.partitions=1\n",
+        folder.join("data").display()
+    );
+    fs::write(folder.join("server.properties"), properties).expect("the folder is writable");
+}
+
+/// Where `tests/install` puts Kafka.
+fn jars() -> PathBuf {
+    let tools = std::env::var_os("KEPT_TOOLS")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+            Some(cache.or_else(home)?.join("kept-tools"))
+        });
+    let jars = tools.map(|tools| tools.join(KAFKA).join("lib"));
+    match jars {
+        Some(jars) if jars.is_dir() => jars,
+        _ => panic!("Kafka is not installed: run `tests/install all`"),
+    }
+}
