@@ -1,7 +1,26 @@
 //! Plan + events -> state -> view. Pure: state is a function of the consumed offsets alone.
+//!
+//! A `Task` is the state of partition p of every topic of a group. `Task::apply` takes one record
+//! of one of its partitions; `Task::view` freezes what is published at a display time;
+//! `Task::encode` writes the state as canonical bytes. Every decision uses event times and the
+//! prefix of the record's own partition only (DESIGN 3.1).
 
+mod count;
+mod dedupe;
+mod dictionary;
+pub mod encode;
+mod funnel;
+mod input;
+mod panes;
+mod promise;
+mod series;
 pub mod sketch;
 pub mod survival;
+mod table;
+mod task;
+mod uses;
 pub mod view;
 
+pub use promise::OVERDUE_KEY_BYTES;
+pub use task::Task;
 pub use view::View;

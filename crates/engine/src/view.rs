@@ -290,3 +290,11 @@ pub struct OverdueOrder {
     /// Likewise.
     pub offset: i64,
 }
+
+impl Histogram {
+    /// Writes it, canonically.
+    pub(crate) fn encode(&self, out: &mut crate::encode::Encoder) {
+        self.counts.iter().for_each(|count| out.unsigned(*count));
+        out.signed(self.sum.0);
+    }
+}

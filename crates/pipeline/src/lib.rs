@@ -6,5 +6,9 @@
 //! virtual broker. Wall time comes in as data and goes into the display time only.
 
 pub mod port;
+mod progress;
+mod worker;
 
 pub use port::{Assignment, Effect, Input};
+pub use progress::Standing;
+pub use worker::{TaskCounts, Worker, projection};

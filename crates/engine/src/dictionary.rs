@@ -1,0 +1,108 @@
+//! The values of one dimension on one topic-partition, numbered in order of first appearance.
+//!
+//! Number 0 is `unknown` (missing or empty), 1 is `other` (beyond the limit). One dictionary lives
+//! on one topic-partition, so a value's number is a function of that partition's prefix alone.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::encode::Encoder;
+
+/// A value's number.
+pub type ValueId = u16;
+
+/// Missing or empty.
+pub const UNKNOWN: ValueId = 0;
+/// Beyond the limit.
+pub const OTHER: ValueId = 1;
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct Dictionary {
+    values: Vec<Arc<str>>,
+    index: HashTable<ValueId>,
+    limit: usize,
+    last: ValueId,
+}
+
+impl Dictionary {
+    /// With room for `limit` values beside `unknown` and `other`.
+    pub fn new(limit: usize) -> Dictionary {
+        let limit = limit.min(usize::from(ValueId::MAX) - 2);
+        let mut dictionary = Dictionary {
+            values: Vec::new(),
+            index: HashTable::new(),
+            limit: 2,
+            last: UNKNOWN,
+        };
+        dictionary.number("unknown");
+        dictionary.number("other");
+        dictionary.limit = limit + 2;
+        dictionary
+    }
+
+    /// The number of a value; `None` is `unknown`.
+    pub fn intern(&mut self, value: Option<&str>) -> ValueId {
+        let Some(value) = value else { return UNKNOWN };
+        if *self.values[usize::from(self.last)] == *value {
+            return self.last;
+        }
+        self.number(value)
+    }
+
+    /// The value with this number.
+    pub fn value(&self, number: ValueId) -> &Arc<str> {
+        &self.values[usize::from(number)]
+    }
+
+    /// Writes the values in order.
+    pub fn encode(&self, out: &mut Encoder) {
+        out.length(self.values.len());
+        for value in &self.values {
+            out.text(value);
+        }
+    }
+
+    fn number(&mut self, value: &str) -> ValueId {
+        let hash = xxh3_64(value.as_bytes());
+        let values = &self.values;
+        let found = self
+            .index
+            .find(hash, |number| *values[usize::from(*number)] == *value);
+        if let Some(number) = found {
+            self.last = *number;
+            return *number;
+        }
+        if self.values.len() >= self.limit {
+            return OTHER;
+        }
+        let number = self.values.len() as ValueId;
+        self.values.push(value.into());
+        let values = &self.values;
+        self.index.insert_unique(hash, number, |number| {
+            xxh3_64(values[usize::from(*number)].as_bytes())
+        });
+        self.last = number;
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_beyond_the_limit_are_other_and_known_ones_stay() {
+        let mut dictionary = Dictionary::new(2);
+        assert_eq!(dictionary.intern(None), UNKNOWN);
+        assert_eq!(dictionary.intern(Some("unknown")), UNKNOWN);
+        let first = dictionary.intern(Some("eu"));
+        let second = dictionary.intern(Some("us"));
+        assert_eq!((first, second), (2, 3));
+        assert_eq!(dictionary.intern(Some("asia")), OTHER);
+        assert_eq!(dictionary.intern(Some("eu")), first);
+        assert_eq!(&**dictionary.value(second), "us");
+    }
+}

@@ -1,0 +1,66 @@
+//! The canonical bytes of state: equal states, equal bytes.
+//!
+//! Maps are written in the order of their keys, queues as sets, and only what is logically there:
+//! entries that the clocks have passed are skipped even if memory still holds them. Integers are
+//! little-endian and fixed width. Invariant 3.1 is tested on these bytes.
+
+use events::{EventTime, Key};
+
+use crate::series::Dimensions;
+
+/// Collects the bytes.
+#[derive(Default, Debug)]
+pub struct Encoder {
+    bytes: Vec<u8>,
+}
+
+impl Encoder {
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The length of what follows.
+    pub fn length(&mut self, length: usize) {
+        self.unsigned(length as u64);
+    }
+
+    /// A count, an index or a flag.
+    pub fn unsigned(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// An offset or a pane's number.
+    pub fn signed(&mut self, value: i64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// An exact sum.
+    pub fn wide(&mut self, value: i128) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// An instant.
+    pub fn time(&mut self, time: EventTime) {
+        self.signed(time.0);
+    }
+
+    /// An identity.
+    pub fn key(&mut self, key: Key) {
+        self.bytes.extend_from_slice(&key.to_bytes());
+    }
+
+    /// Dimension values by number.
+    pub(crate) fn dimensions(&mut self, dimensions: Dimensions) {
+        dimensions
+            .0
+            .iter()
+            .for_each(|value| self.unsigned(u64::from(*value)));
+    }
+
+    /// A text.
+    pub fn text(&mut self, text: &str) {
+        self.length(text.len());
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}

@@ -1,0 +1,515 @@
+//! Kind `funnel`: an entity through stages, on one topic-partition, in offset order (DESIGN 3.10).
+//!
+//! An entity begins with its first counted stage and ends when its partition's clock passes its
+//! latest event + idle timeout + lateness: converted if the last stage was counted, else
+//! abandoned. It is remembered for `recover` longer: an event of an abandoned one is a return
+//! (counted, and the entity is open again with the stages it had), one of a converted one changes
+//! nothing. Every ending is counted, so abandoned - recovered are the ones away now.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use catalogue::plan::{Funnel, FunnelMode, Window};
+use events::{Event, EventTime, KafkaTime, Key, Span, money};
+
+use crate::count::{add, encode_amounts};
+use crate::dictionary::Dictionary;
+use crate::encode::Encoder;
+use crate::panes::{Panes, Reach};
+use crate::series::{Dimensions, SeriesId, SeriesTable};
+use crate::table::{Identity, KeyMap};
+use crate::uses::{FunnelPart, matches};
+use crate::view::{Amount, FunnelSeries, Histogram};
+
+/// Products of one cart that its value takes into account; further ones are left out.
+const LINES: usize = 500;
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct FunnelState {
+    rule: Funnel,
+    windows: Vec<Window>,
+    reach: Reach,
+    limit: usize,
+    entities: KeyMap<Entity>,
+    /// Open entities by when to look at them again, each once at most.
+    due: BinaryHeap<Reverse<(EventTime, Identity)>>,
+    forgotten_at: EventTime,
+    series: SeriesTable<Series>,
+    open: usize,
+    window_dropped: u64,
+    field_errors: u64,
+    overflowed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Entity {
+    series: SeriesId,
+    /// Bit per stage.
+    counted: u32,
+    state: State,
+    /// Whether `due` has it.
+    queued: bool,
+    /// Its latest event time.
+    latest: EventTime,
+    /// When each counted stage was reached; `EventTime::MIN` for not yet.
+    stage_times: Box<[EventTime]>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Open,
+    Converted,
+    Abandoned,
+}
+
+/// One product of a cart.
+#[derive(Clone, Debug)]
+struct Line {
+    product: Key,
+    /// In millionths.
+    quantity: i128,
+    /// Per unit.
+    price: Option<Amount>,
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    reached: Vec<u64>,
+    converted: u64,
+    abandoned: Vec<u64>,
+    recovered: u64,
+    steps: Vec<Histogram>,
+    open: u64,
+    value: Vec<Amount>,
+    /// By window, then stage.
+    panes: Vec<Vec<Panes<u64>>>,
+}
+
+/// What an event is to a funnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// It reaches this stage.
+    Stage(usize),
+    /// It keeps the entity alive.
+    Touch,
+    /// It adds a product.
+    Add,
+    /// It sets the quantity of a product.
+    Set,
+    /// It takes a product out, or leaves `quantity` of it.
+    Remove,
+}
+
+impl FunnelState {
+    /// Before the first event.
+    pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limit: usize) -> FunnelState {
+        FunnelState {
+            rule: rule.clone(),
+            windows: windows.to_vec(),
+            reach,
+            limit,
+            entities: KeyMap::default(),
+            due: BinaryHeap::new(),
+            forgotten_at: EventTime::MIN,
+            series: SeriesTable::new(),
+            open: 0,
+            window_dropped: 0,
+            field_errors: 0,
+            overflowed: false,
+        }
+    }
+
+    /// An event that the partition saw at k and what it is to this funnel, if the filters hold.
+    pub fn take(
+        &mut self,
+        event: &Event<'_>,
+        parts: &[FunnelPart],
+        k: EventTime,
+        kafka: KafkaTime,
+        by: Dimensions,
+    ) {
+        let parts = parts
+            .iter()
+            .filter(|part| matches(&part.1, event))
+            .map(|part| part.0);
+        if parts.clone().next().is_none() {
+            return;
+        }
+        let Some(key) = event
+            .field(self.rule.key)
+            .key()
+            .map(|key| Identity(Key::of(key)))
+        else {
+            return;
+        };
+        if self
+            .entities
+            .get(&key)
+            .is_some_and(|entity| k > self.remembered_until(entity))
+        {
+            self.entities.remove(&key);
+        }
+        if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), kafka, by) {
+            return;
+        }
+        let entity = self
+            .entities
+            .get_mut(&key)
+            .expect("it was there or begun just above");
+        let series = self.series.state(entity.series);
+        match entity.state {
+            State::Converted => return,
+            State::Abandoned => {
+                entity.state = State::Open;
+                series.recovered += 1;
+                series.open += 1;
+                self.open += 1;
+            }
+            State::Open => {}
+        }
+        entity.latest = entity.latest.max(event.time);
+        for part in parts {
+            match part {
+                Part::Stage(stage) => {
+                    let late =
+                        reach_stage(entity, series, &self.rule, stage, event.time, k, self.reach);
+                    self.window_dropped += u64::from(late);
+                }
+                Part::Touch => {}
+                Part::Add | Part::Set | Part::Remove => {
+                    let malformed = change_line(entity, &self.rule, part, event);
+                    self.field_errors += u64::from(malformed);
+                }
+            }
+        }
+        if !entity.queued {
+            entity.queued = true;
+            let due = entity.latest + self.rule.idle_timeout + self.rule.lateness;
+            self.due.push(Reverse((due, key)));
+        }
+    }
+
+    /// The partition's clock went on: ends what fell silent.
+    pub fn advance(&mut self, clock: EventTime) {
+        while let Some(Reverse((due, key))) = self.due.peek().copied() {
+            if clock <= due {
+                break;
+            }
+            self.due.pop();
+            let Some(entity) = self.entities.get_mut(&key) else {
+                continue;
+            };
+            let deadline = entity.latest + self.rule.idle_timeout + self.rule.lateness;
+            if deadline > due {
+                self.due.push(Reverse((deadline, key)));
+            } else if entity.state == State::Open {
+                entity.queued = false;
+                self.open -= 1;
+                end(entity, self.series.state(entity.series));
+            }
+        }
+    }
+
+    /// Frees what the clock has passed; logically it is gone already.
+    pub fn forget(&mut self, clock: EventTime) {
+        for series in self.series.states() {
+            series
+                .panes
+                .iter_mut()
+                .flatten()
+                .for_each(|panes| panes.forget(clock, self.reach));
+        }
+        let lasts = self.rule.idle_timeout + self.rule.lateness + self.rule.recover;
+        if (clock - self.forgotten_at).0 >= lasts.0 / 16 {
+            self.entities
+                .retain(|_, entity| clock <= entity.latest + lasts);
+            self.forgotten_at = clock;
+        }
+    }
+
+    /// What is published at a display time.
+    pub fn view(&mut self, display: EventTime, dictionaries: &[&Dictionary]) -> Vec<FunnelSeries> {
+        self.series
+            .view(dictionaries, |labels, created, series| FunnelSeries {
+                labels,
+                created,
+                reached: series.reached.clone(),
+                converted: series.converted,
+                abandoned: series.abandoned.clone(),
+                recovered: series.recovered,
+                steps: series.steps.clone(),
+                open: series.open,
+                value: series.value.clone(),
+                in_window: series
+                    .panes
+                    .iter()
+                    .map(|stages| {
+                        let count =
+                            |panes: &Panes<u64>| panes.window(display).map(|pane| pane.1).sum();
+                        stages.iter().map(count).collect()
+                    })
+                    .collect(),
+            })
+    }
+
+    /// Malformed quantities and prices.
+    pub fn field_errors(&self, field_names: &[String]) -> Vec<(Arc<str>, u64)> {
+        let value = self.rule.value.iter();
+        let name = |value: &catalogue::plan::CartValue| {
+            field_names[usize::from(value.price.0)].as_str().into()
+        };
+        value
+            .map(|value| (name(value), self.field_errors))
+            .collect()
+    }
+
+    /// Contributions to windows that came too late for them.
+    pub fn window_dropped(&self) -> u64 {
+        self.window_dropped
+    }
+
+    /// Overflowed dimension values.
+    pub fn overflow(&self, dimensions: usize) -> Vec<u64> {
+        self.series.overflow(dimensions)
+    }
+
+    /// Entities remembered, and their bytes.
+    pub fn memory(&self) -> (usize, usize) {
+        let each = size_of::<(Identity, Entity)>() + 8 * self.rule.stages.len() + 48;
+        (self.entities.len(), self.entities.capacity() * 8 / 7 * each)
+    }
+
+    /// False once a limit was hit.
+    pub fn exact(&self) -> bool {
+        !self.overflowed
+    }
+
+    /// Writes the state at the clock of its partition.
+    pub fn encode(&self, clock: EventTime, out: &mut Encoder) {
+        out.unsigned(u64::from(self.overflowed));
+        out.unsigned(self.window_dropped);
+        out.unsigned(self.field_errors);
+        self.series.encode(out, |series, out| {
+            let counts = series.reached.iter().chain(&series.abandoned);
+            counts.for_each(|count| out.unsigned(*count));
+            out.unsigned(series.converted);
+            out.unsigned(series.recovered);
+            out.unsigned(series.open);
+            series.steps.iter().for_each(|step| step.encode(out));
+            encode_amounts(&series.value, out);
+            for panes in series.panes.iter().flatten() {
+                panes.encode(clock, self.reach, out, |count, out| out.unsigned(*count));
+            }
+        });
+        let remembered = |entity: &Entity| clock <= self.remembered_until(entity);
+        let mut live: Vec<_> = self
+            .entities
+            .iter()
+            .filter(|entry| remembered(entry.1))
+            .collect();
+        live.sort_unstable_by_key(|entry| entry.0);
+        for (key, entity) in live {
+            out.key(key.0);
+            out.dimensions(self.series.dimensions(entity.series));
+            out.unsigned(u64::from(entity.counted));
+            out.unsigned(entity.state as u64);
+            out.time(entity.latest);
+            entity.stage_times.iter().for_each(|time| out.time(*time));
+            out.length(entity.lines.len());
+            for line in &entity.lines {
+                out.key(line.product);
+                out.wide(line.quantity);
+                encode_amounts(line.price.as_slice(), out);
+            }
+        }
+    }
+
+    /// The last instant of the clock at which an event still belongs to this entity.
+    fn remembered_until(&self, entity: &Entity) -> EventTime {
+        entity.latest + self.rule.idle_timeout + self.rule.lateness + self.rule.recover
+    }
+
+    /// Makes an entity if the event can begin one and there is room.
+    fn begin(
+        &mut self,
+        key: Identity,
+        mut parts: impl Iterator<Item = Part>,
+        kafka: KafkaTime,
+        by: Dimensions,
+    ) -> bool {
+        let begins = |part: Part| match (part, self.rule.mode) {
+            (Part::Stage(stage), FunnelMode::Ordered) => stage == 0,
+            (Part::Stage(_), FunnelMode::Reached) => true,
+            _ => false,
+        };
+        if !parts.any(begins) {
+            return false;
+        }
+        if self.entities.len() >= self.limit {
+            self.overflowed = true;
+            return false;
+        }
+        let (rule, windows) = (&self.rule, &self.windows);
+        let series = self.series.of(by, kafka, || Series::new(rule, windows));
+        self.series.state(series).open += 1;
+        self.open += 1;
+        let entity = Entity {
+            series,
+            counted: 0,
+            state: State::Open,
+            queued: false,
+            latest: EventTime::MIN,
+            stage_times: vec![EventTime::MIN; rule.stages.len()].into(),
+            lines: Vec::new(),
+        };
+        self.entities.insert(key, entity);
+        true
+    }
+}
+
+impl Series {
+    fn new(rule: &Funnel, windows: &[Window]) -> Series {
+        let stages = rule.stages.len();
+        let panes = |window: &Window| (0..stages).map(|_| Panes::new(window.pane())).collect();
+        Series {
+            reached: vec![0; stages],
+            converted: 0,
+            abandoned: vec![0; stages],
+            recovered: 0,
+            steps: (1..stages)
+                .map(|_| Histogram::new(rule.edges.len()))
+                .collect(),
+            open: 0,
+            value: Vec::new(),
+            panes: windows.iter().map(panes).collect(),
+        }
+    }
+}
+
+/// Counts a stage if it is the entity's first time there and, in ordered mode, its turn.
+/// True if the contribution came too late for a window.
+fn reach_stage(
+    entity: &mut Entity,
+    series: &mut Series,
+    rule: &Funnel,
+    stage: usize,
+    time: EventTime,
+    k: EventTime,
+    reach: Reach,
+) -> bool {
+    if entity.counted >> stage & 1 == 1 {
+        return false;
+    }
+    let before = stage
+        .checked_sub(1)
+        .map(|before| entity.stage_times[before]);
+    let counted_before = before.filter(|time| *time > EventTime::MIN);
+    if rule.mode == FunnelMode::Ordered
+        && before.is_some()
+        && counted_before.is_none_or(|before| time < before)
+    {
+        return false;
+    }
+    entity.counted |= 1 << stage;
+    entity.stage_times[stage] = time;
+    series.reached[stage] += 1;
+    if let Some(before) = counted_before {
+        series.steps[stage - 1].observe(&rule.edges, (time - before).max(Span::ZERO));
+    }
+    let mut late = false;
+    for stages in &mut series.panes {
+        let panes = &mut stages[stage];
+        match panes
+            .accepts(time, k, reach)
+            .then(|| panes.at(time, k, reach))
+            .flatten()
+        {
+            Some(pane) => *pane += 1,
+            None => late = true,
+        }
+    }
+    late
+}
+
+/// An entity fell silent.
+fn end(entity: &mut Entity, series: &mut Series) {
+    series.open -= 1;
+    let last = u32::BITS - 1 - entity.counted.leading_zeros();
+    if last as usize == entity.stage_times.len() - 1 {
+        entity.state = State::Converted;
+        series.converted += 1;
+        entity.lines.clear();
+        return;
+    }
+    entity.state = State::Abandoned;
+    series.abandoned[last as usize] += 1;
+    for line in &entity.lines {
+        if let Some(price) = &line.price {
+            // Quantities are in millionths; a fraction of a minor unit is cut off.
+            let units = price.units.saturating_mul(line.quantity) / 1_000_000;
+            add(
+                &mut series.value,
+                &Amount {
+                    units,
+                    ..price.clone()
+                },
+            );
+        }
+    }
+}
+
+/// Changes the value of a cart. True if a field of the event was malformed: nothing changed then.
+fn change_line(entity: &mut Entity, rule: &Funnel, part: Part, event: &Event<'_>) -> bool {
+    let Some(value) = &rule.value else {
+        return false;
+    };
+    let Some(product) = event.field(value.product).key().map(Key::of) else {
+        return true;
+    };
+    let quantity = match event.field(value.quantity).text() {
+        None if part == Part::Add => Some(1_000_000),
+        None if part == Part::Remove => Some(0),
+        None => None,
+        Some(text) => money::parse_number(text).filter(|quantity| *quantity >= 0),
+    };
+    let Some(quantity) = quantity else {
+        return true;
+    };
+    let at = entity.lines.iter().position(|line| line.product == product);
+    if part != Part::Add {
+        if let Some(at) = at {
+            entity.lines[at].quantity = quantity;
+        }
+        return false;
+    }
+    let price = event
+        .field(value.price)
+        .text()
+        .zip(event.field(value.currency).text());
+    let parsed = price.and_then(|(price, code)| money::parse_money(price, code).ok());
+    let Some((units, code, decimals)) = parsed.filter(|price| price.0 >= 0) else {
+        return true;
+    };
+    let price = Some(Amount {
+        currency: Some(code),
+        units,
+        decimals,
+    });
+    match at {
+        Some(at) => {
+            let line = &mut entity.lines[at];
+            line.quantity = line.quantity.saturating_add(quantity);
+            line.price = price;
+        }
+        None if entity.lines.len() < LINES => entity.lines.push(Line {
+            product,
+            quantity,
+            price,
+        }),
+        None => {}
+    }
+    false
+}

@@ -1,0 +1,319 @@
+//! One topic-partition as it is read: its clock, its memory of event ids, its dictionaries and
+//! what is counted of it whatever the KPIs.
+
+use std::sync::Arc;
+
+use catalogue::plan::{FieldId, Plan, TopicId};
+use events::{Event, EventTime, KafkaTime, Key, Reject, Span};
+
+use crate::dedupe::{Dedupe, Seen};
+use crate::dictionary::{Dictionary, ValueId};
+use crate::encode::Encoder;
+use crate::view::{DELAY_EDGES, EventCounts, Histogram, InputView};
+
+/// Event types and sources told apart in `kept_events_total`; further ones are `other`.
+const TYPE_NAMES: usize = 200;
+const SOURCES: usize = 50;
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct InputState {
+    topic: TopicId,
+    lateness: Span,
+    dedupe_horizon: Span,
+    next_offset: i64,
+    clock: EventTime,
+    created: Option<KafkaTime>,
+    dedupe: Dedupe,
+    /// By `FieldId`; only those of dimensions are ever used.
+    dictionaries: Vec<Dictionary>,
+    /// The numbers of the current event's dimension values, by `FieldId`.
+    current: Vec<ValueId>,
+    type_names: Dictionary,
+    sources: Dictionary,
+    /// By type number, then source number.
+    counts: Vec<Vec<Outcomes>>,
+    rejected: [u64; Reject::ALL.len()],
+    late: u64,
+    /// By type number.
+    too_late: Vec<u64>,
+    /// By source number.
+    delay: Vec<Histogram>,
+    delay_edges: [Span; DELAY_EDGES.len()],
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Outcomes {
+    used: u64,
+    ignored: u64,
+    duplicate: u64,
+}
+
+/// How the rest of the task has to take an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// The clock just before this record.
+    pub k: EventTime,
+    /// The record's Kafka timestamp, or the event time where there is none.
+    pub kafka: KafkaTime,
+    /// The id was seen before: nothing more is to be done.
+    pub duplicate: bool,
+    /// Too old to be checked for duplicates: counts don't take it.
+    pub too_late: bool,
+}
+
+impl InputState {
+    /// Before its first record.
+    pub fn new(plan: &Plan, topic: TopicId) -> InputState {
+        let delay_edges = DELAY_EDGES.map(|seconds| Span((seconds * 1e6) as i64));
+        let dictionary = || Dictionary::new(plan.limits.label_values);
+        InputState {
+            topic,
+            lateness: plan.topics[usize::from(topic.0)].lateness,
+            dedupe_horizon: plan.time.dedupe,
+            next_offset: 0,
+            clock: EventTime::MIN,
+            created: None,
+            dedupe: Dedupe::new(plan.time.dedupe, plan.limits.dedupe_entries),
+            dictionaries: plan.fields.iter().map(|_| dictionary()).collect(),
+            current: vec![0; plan.fields.len()],
+            type_names: Dictionary::new(TYPE_NAMES),
+            sources: Dictionary::new(SOURCES),
+            counts: Vec::new(),
+            rejected: [0; Reject::ALL.len()],
+            late: 0,
+            too_late: Vec::new(),
+            delay: Vec::new(),
+            delay_edges,
+        }
+    }
+
+    /// Where reading begins.
+    pub fn start_at(&mut self, offset: i64) {
+        self.next_offset = self.next_offset.max(offset);
+    }
+
+    /// The next offset.
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// The partition clock; `EventTime::MIN` before the first event.
+    pub fn clock(&self) -> EventTime {
+        self.clock
+    }
+
+    /// The lateness of its topic.
+    pub fn lateness(&self) -> Span {
+        self.lateness
+    }
+
+    /// Counts a record that is no event.
+    pub fn reject(&mut self, offset: i64, reason: Reject, timestamp: Option<KafkaTime>) {
+        self.next_offset = offset + 1;
+        self.rejected[reason as usize] += 1;
+        if self.created.is_none() {
+            self.created = timestamp;
+        }
+    }
+
+    /// Takes notice of an event; `used`: some KPI reads its type from this topic.
+    /// The clock still stands where it was: `advance` moves it.
+    pub fn admit(
+        &mut self,
+        offset: i64,
+        timestamp: Option<KafkaTime>,
+        event: &Event<'_>,
+        used: bool,
+    ) -> Admission {
+        self.next_offset = offset + 1;
+        let kafka = timestamp.unwrap_or(KafkaTime(event.time.0));
+        self.created.get_or_insert(kafka);
+        let k = self.clock;
+        let seen = self
+            .dedupe
+            .see(Key::of_pair(event.source, event.id), k, event.time);
+        let duplicate = seen == Seen::Duplicate;
+        let too_late =
+            !duplicate && self.dedupe_horizon > Span::ZERO && event.time < k - self.dedupe_horizon;
+        self.count(event, kafka, used, duplicate, too_late);
+        Admission {
+            k,
+            kafka,
+            duplicate,
+            too_late,
+        }
+    }
+
+    /// Moves the clock past an admitted event and says whether it went on.
+    pub fn advance(&mut self, event: &Event<'_>, kafka: KafkaTime) -> bool {
+        let bounded = event.time.min(kafka.as_event_time());
+        if bounded <= self.clock {
+            return false;
+        }
+        self.clock = bounded;
+        self.dedupe.sweep(bounded);
+        true
+    }
+
+    /// Numbers the event's values of these fields; `value_ids` reads them.
+    pub fn intern(&mut self, event: &Event<'_>, fields: &[FieldId]) {
+        for field in fields {
+            let at = usize::from(field.0);
+            self.current[at] = self.dictionaries[at].intern(event.field(*field).text());
+        }
+    }
+
+    /// The number of the current event's value of a field that `intern` was asked for.
+    pub fn value_id(&self, field: FieldId) -> ValueId {
+        self.current[usize::from(field.0)]
+    }
+
+    /// The dictionary of a field.
+    pub fn dictionary(&self, field: FieldId) -> &Dictionary {
+        &self.dictionaries[usize::from(field.0)]
+    }
+
+    /// False once an event id could not be remembered.
+    pub fn exact(&self) -> bool {
+        !self.dedupe.overflowed()
+    }
+
+    /// Remembered ids and their bytes.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.dedupe.len(), self.dedupe.bytes())
+    }
+
+    /// What is published of this partition.
+    pub fn view(&self) -> InputView {
+        let type_name = |number: usize| Arc::clone(self.type_names.value(number as ValueId));
+        let source = |number: usize| Arc::clone(self.sources.value(number as ValueId));
+        let mut events = Vec::new();
+        for (type_number, by_source) in self.counts.iter().enumerate() {
+            for (source_number, outcomes) in by_source.iter().enumerate() {
+                let Outcomes {
+                    used,
+                    ignored,
+                    duplicate,
+                } = *outcomes;
+                if used + ignored + duplicate > 0 {
+                    let (type_name, source) = (type_name(type_number), source(source_number));
+                    events.push(EventCounts {
+                        type_name,
+                        source,
+                        used,
+                        ignored,
+                        duplicate,
+                    });
+                }
+            }
+        }
+        let too_late = self
+            .too_late
+            .iter()
+            .enumerate()
+            .filter(|entry| *entry.1 > 0);
+        let delay = self
+            .delay
+            .iter()
+            .enumerate()
+            .filter(|entry| entry.1.count() > 0);
+        InputView {
+            topic: self.topic,
+            clock: (self.clock > EventTime::MIN).then_some(self.clock),
+            created: self.created,
+            events,
+            rejected: self.rejected,
+            late: self.late,
+            too_late: too_late
+                .map(|(number, count)| (type_name(number), *count))
+                .collect(),
+            delay: delay
+                .map(|(number, delay)| (source(number), delay.clone()))
+                .collect(),
+        }
+    }
+
+    /// Writes everything that decides or is published.
+    pub fn encode(&self, out: &mut Encoder) {
+        out.signed(self.next_offset);
+        out.time(self.clock);
+        out.signed(self.created.map_or(i64::MIN, |created| created.0));
+        self.dedupe.encode(self.clock, out);
+        for dictionary in self
+            .dictionaries
+            .iter()
+            .chain([&self.type_names, &self.sources])
+        {
+            dictionary.encode(out);
+        }
+        for by_source in &self.counts {
+            out.length(by_source.len());
+            for outcomes in by_source {
+                out.unsigned(outcomes.used);
+                out.unsigned(outcomes.ignored);
+                out.unsigned(outcomes.duplicate);
+            }
+        }
+        self.rejected
+            .iter()
+            .chain(&self.too_late)
+            .for_each(|count| out.unsigned(*count));
+        out.unsigned(self.late);
+        for delay in &self.delay {
+            delay.encode(out);
+        }
+    }
+
+    fn count(
+        &mut self,
+        event: &Event<'_>,
+        kafka: KafkaTime,
+        used: bool,
+        duplicate: bool,
+        too_late: bool,
+    ) {
+        let type_number = usize::from(self.type_names.intern(Some(event.type_name)));
+        let source_number = usize::from(self.sources.intern(Some(event.source)));
+        grow(&mut self.counts, type_number, Vec::new);
+        grow(
+            &mut self.counts[type_number],
+            source_number,
+            Outcomes::default,
+        );
+        let outcomes = &mut self.counts[type_number][source_number];
+        match (duplicate, used) {
+            (true, _) => outcomes.duplicate += 1,
+            (false, true) => outcomes.used += 1,
+            (false, false) => outcomes.ignored += 1,
+        }
+        if event.time < self.clock - self.lateness {
+            self.late += 1;
+        }
+        if too_late {
+            grow(&mut self.too_late, type_number, || 0);
+            self.too_late[type_number] += 1;
+        }
+        grow(&mut self.delay, source_number, || {
+            Histogram::new(DELAY_EDGES.len())
+        });
+        let delay = kafka.as_event_time() - event.time;
+        self.delay[source_number].observe(&self.delay_edges, delay);
+    }
+}
+
+/// Makes `at` a valid index.
+fn grow<T>(items: &mut Vec<T>, at: usize, make: impl FnMut() -> T) {
+    if items.len() <= at {
+        items.resize_with(at + 1, make);
+    }
+}
+
+/// The dimensions of the current event for a KPI.
+pub fn dimensions(input: &InputState, fields: &[FieldId]) -> crate::series::Dimensions {
+    let mut dimensions = crate::series::NO_DIMENSIONS;
+    for (slot, field) in dimensions.0.iter_mut().zip(fields) {
+        *slot = input.value_id(*field);
+    }
+    dimensions
+}

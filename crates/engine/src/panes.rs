@@ -1,0 +1,186 @@
+//! A window's short aligned slices of event time.
+//!
+//! Pane i of length p covers (i p, (i + 1) p]. A window (T - w, T] is read as the sixty panes that
+//! end at T floored to a pane. What may still be added and what is still remembered depends on the
+//! clock of one partition only, so both are functions of offsets:
+//! - a contribution counts if its own record's k is not past the pane's end + `reach`
+//!   (longest window + lateness), else it is dropped;
+//! - a pane is remembered until the clock passes its end + `reach` + `SLACK`. The slack keeps
+//!   windows whole while another topic of the same task is up to that far behind.
+
+use std::collections::VecDeque;
+
+use events::{EventTime, Span};
+
+use crate::encode::Encoder;
+
+/// How much longer a pane is remembered than it accepts contributions. At least twice the five
+/// minutes that one topic of a task may be drained ahead of another.
+const SLACK: Span = Span::from_seconds(600);
+
+/// How long panes of a KPI accept contributions.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach(pub Span);
+
+/// The panes of one window of one series, ascending, without empty ones.
+#[derive(Clone, Debug)]
+pub struct Panes<T> {
+    length: Span,
+    panes: VecDeque<(i64, T)>,
+}
+
+/// The number of the pane of length `length` that `time` lies in.
+pub fn pane_of(time: EventTime, length: Span) -> i64 {
+    (time.0 - 1).div_euclid(length.0)
+}
+
+impl<T: Default> Panes<T> {
+    /// No panes yet.
+    pub fn new(length: Span) -> Panes<T> {
+        Panes {
+            length,
+            panes: VecDeque::new(),
+        }
+    }
+
+    /// Whether a record that saw its partition at `k` may still contribute to the pane of `time`.
+    pub fn accepts(&self, time: EventTime, k: EventTime, reach: Reach) -> bool {
+        k <= self.end(pane_of(time, self.length)) + reach.0
+    }
+
+    /// The pane of `time`, unless it is forgotten at this clock.
+    pub fn at(&mut self, time: EventTime, clock: EventTime, reach: Reach) -> Option<&mut T> {
+        let number = pane_of(time, self.length);
+        if number < self.first_remembered(clock, reach) {
+            return None;
+        }
+        let position = match self.panes.back() {
+            Some(last) if last.0 == number => self.panes.len() - 1,
+            Some(last) if last.0 > number => {
+                match self.panes.binary_search_by_key(&number, |pane| pane.0) {
+                    Ok(position) => position,
+                    Err(position) => {
+                        self.panes.insert(position, (number, T::default()));
+                        position
+                    }
+                }
+            }
+            _ => {
+                self.panes.push_back((number, T::default()));
+                self.panes.len() - 1
+            }
+        };
+        Some(&mut self.panes[position].1)
+    }
+
+    /// Lets go of what is forgotten at this clock.
+    pub fn forget(&mut self, clock: EventTime, reach: Reach) {
+        let first = self.first_remembered(clock, reach);
+        while self.panes.front().is_some_and(|pane| pane.0 < first) {
+            self.panes.pop_front();
+        }
+    }
+
+    /// The panes of the window that ends at `display`, floored to a pane.
+    pub fn window(&self, display: EventTime) -> impl Iterator<Item = (i64, &T)> {
+        let end = self.floor(display);
+        self.range(end - 60, end)
+    }
+
+    /// The panes after `display`, floored to a pane.
+    pub fn after(&self, display: EventTime) -> impl Iterator<Item = (i64, &T)> {
+        self.range(self.floor(display), i64::MAX)
+    }
+
+    /// The number of the first pane after `display`: it changes when the window slides.
+    pub fn floor(&self, display: EventTime) -> i64 {
+        display.0.div_euclid(self.length.0)
+    }
+
+    /// The end of a pane.
+    pub fn end(&self, number: i64) -> EventTime {
+        EventTime(number.saturating_add(1).saturating_mul(self.length.0))
+    }
+
+    /// Writes the panes that are remembered at this clock.
+    pub fn encode(
+        &self,
+        clock: EventTime,
+        reach: Reach,
+        out: &mut Encoder,
+        mut each: impl FnMut(&T, &mut Encoder),
+    ) {
+        let first = self.first_remembered(clock, reach);
+        let remembered = self.panes.iter().filter(|pane| pane.0 >= first);
+        out.length(remembered.clone().count());
+        for (number, pane) in remembered {
+            out.signed(*number);
+            each(pane, out);
+        }
+    }
+
+    /// The length of a pane.
+    pub fn length(&self) -> Span {
+        self.length
+    }
+
+    /// How many panes are held.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.panes.len()
+    }
+
+    fn range(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &T)> {
+        let first = self.panes.partition_point(|pane| pane.0 < from);
+        self.panes
+            .range(first..)
+            .take_while(move |pane| pane.0 < to)
+            .map(|pane| (pane.0, &pane.1))
+    }
+
+    /// The first pane whose end + reach + slack is not before the clock.
+    fn first_remembered(&self, clock: EventTime, reach: Reach) -> i64 {
+        let oldest_end = clock - reach.0 - SLACK;
+        pane_of(oldest_end, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_start_and_closed_at_its_end() {
+        let length = Span::from_seconds(5);
+        let reach = Reach(Span::from_seconds(330));
+        let mut panes: Panes<u64> = Panes::new(length);
+        for second in [0, 1, 5, 300, 301, 305, 306] {
+            *panes.at(at(second), at(306), reach).expect("remembered") += 1;
+        }
+        let count = |second| panes.window(at(second)).map(|pane| pane.1).sum::<u64>();
+        assert_eq!(count(300), 3, "(0, 300] has 1, 5 and 300");
+        assert_eq!(count(305), 3, "(5, 305] has 300, 301 and 305");
+        assert_eq!(count(309), 3, "309 is floored to 305");
+        assert_eq!(panes.after(at(305)).count(), 1);
+    }
+
+    #[test]
+    fn contributions_are_dropped_and_panes_forgotten_by_the_clock_alone() {
+        let reach = Reach(Span::from_seconds(330));
+        let mut panes: Panes<u64> = Panes::new(Span::from_seconds(5));
+        assert!(panes.accepts(at(5), at(335), reach));
+        assert!(!panes.accepts(at(5), EventTime(at(335).0 + 1), reach));
+        *panes
+            .at(at(5), at(335 + 600), reach)
+            .expect("remembered to the end of the slack") += 1;
+        panes.forget(at(335 + 600), reach);
+        assert_eq!(panes.len(), 1);
+        assert!(panes.at(at(5), EventTime(at(935).0 + 1), reach).is_none());
+        panes.forget(EventTime(at(935).0 + 1), reach);
+        assert_eq!(panes.len(), 0);
+    }
+}

@@ -1,0 +1,658 @@
+//! Kind `promise`: a start, an end, a time limit; each order judged once and for good (DESIGN 3.3).
+//!
+//! Starts come on partition S, ends and cancels on E, steps on E, S or others; S and E may be one.
+//! The state at a vector of offsets is the same however the partitions interleaved, because
+//! - a fact (end, cancel, step) belongs to the first start of its key, by offset, with
+//!   k_t <= start + horizon + lateness and k_s <= t.time + hold: no later start can change that;
+//! - it waits for its start exactly until S's clock is past t.time + hold;
+//! - whether an order is kept, broken, taken out or expired depends on the deciding fact's own k
+//!   and on E's clock at V, not on what the other partitions showed meanwhile.
+
+mod orders;
+mod series;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use catalogue::plan::{Promise, Window};
+use events::{EventTime, KafkaTime, Key, Span};
+
+use crate::dictionary::Dictionary;
+use crate::encode::Encoder;
+use crate::panes::Reach;
+use crate::series::{Dimensions, NO_DIMENSIONS, SeriesTable};
+use crate::table::{Identity, KeyMap};
+use crate::view::{OverdueOrder, PromiseSeries};
+use orders::{Closed, Found, NewOrder, Orders, Place};
+use series::{Outcome, Series};
+
+/// Bytes of a key that `/api/overdue` can show.
+pub const OVERDUE_KEY_BYTES: usize = 64;
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct PromiseState {
+    rule: Promise,
+    windows: Vec<Window>,
+    reach: Reach,
+    /// Index of the start's partition among the task's inputs.
+    start_input: usize,
+    /// Index of the end's and cancel's partition.
+    end_input: usize,
+    /// Index of each step's partition.
+    step_inputs: Vec<usize>,
+    open_limit: usize,
+    held_limit: usize,
+    orders: Orders,
+    series: SeriesTable<Series>,
+    /// Open orders by what comes next: their deadline, or after it their horizon.
+    due: BinaryHeap<Reverse<(EventTime, Place, u32)>>,
+    held: KeyMap<Vec<Held>>,
+    /// Held facts by the last instant of S's clock at which they still wait.
+    held_until: BinaryHeap<Reverse<(EventTime, Identity)>>,
+    held_count: usize,
+    window_dropped: u64,
+    overflowed: bool,
+    /// The slowest clock of all its partitions when finished orders were last forgotten.
+    forgotten_at: EventTime,
+}
+
+/// What a record says about an order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fact {
+    /// It ended.
+    End,
+    /// It was cancelled.
+    Cancel,
+    /// It reached this step.
+    Step(usize),
+}
+
+/// A record about an order, as its partition saw it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Seen {
+    /// Index of its partition among the task's inputs.
+    pub input: usize,
+    /// Its offset.
+    pub offset: i64,
+    /// Its event time.
+    pub time: EventTime,
+    /// Its partition's clock just before it.
+    pub k: EventTime,
+    /// Its Kafka timestamp.
+    pub kafka: KafkaTime,
+}
+
+/// A fact that waits for its start; ordered by partition and offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Held {
+    seen: Seen,
+    fact: Fact,
+}
+
+impl PromiseState {
+    /// Before the first record. `inputs`: where the start, the end and each step are read.
+    pub fn new(
+        rule: &Promise,
+        windows: &[Window],
+        reach: Reach,
+        (start_input, end_input, step_inputs): (usize, usize, Vec<usize>),
+        limits: &catalogue::plan::Limits,
+    ) -> PromiseState {
+        PromiseState {
+            windows: windows.to_vec(),
+            reach,
+            start_input,
+            end_input,
+            step_inputs,
+            open_limit: limits.open_entities,
+            held_limit: limits.held_entities,
+            orders: Orders::new(rule.steps.len()),
+            series: SeriesTable::new(),
+            due: BinaryHeap::new(),
+            held: KeyMap::default(),
+            held_until: BinaryHeap::new(),
+            held_count: 0,
+            window_dropped: 0,
+            overflowed: false,
+            forgotten_at: EventTime::MIN,
+            rule: rule.clone(),
+        }
+    }
+
+    /// A start. `clocks`: every partition of the task, this record's own still at its k.
+    pub fn start(&mut self, key_text: &str, seen: Seen, by: Dimensions, clocks: &[EventTime]) {
+        let key = Key::of(key_text);
+        let series = self.series_of(by, seen.kafka);
+        let lasts = self.lasts();
+        if self
+            .orders
+            .first(key, |start, _| seen.k <= start + lasts)
+            .is_some()
+        {
+            self.series.state(series).counters.repeated += 1;
+            return;
+        }
+        if self.orders.open() >= self.open_limit {
+            self.overflowed = true;
+            return;
+        }
+        let deadline = self.deadline(seen.time, seen.k);
+        let state = self.series.state(series);
+        let in_windows = state.accepts_start(seen.time, seen.k, self.reach);
+        self.window_dropped += u64::from(!in_windows.all(self.windows.len()));
+        state.counters.started += 1;
+        state.opened(seen.time, in_windows, clocks[self.start_input], self.reach);
+        if let Some(waiting) = state.open_at_step.first_mut() {
+            *waiting += 1;
+        }
+        state.awaits_judgement(seen.time, deadline);
+        let place = self.orders.insert(NewOrder {
+            key,
+            text: cut(key_text, OVERDUE_KEY_BYTES).into(),
+            start: seen.time,
+            k: seen.k,
+            offset: seen.offset,
+            series,
+            in_windows,
+        });
+        self.attach_held(key, place, clocks);
+        self.await_next(place, clocks);
+    }
+
+    /// An end, a cancel or a step.
+    pub fn fact(&mut self, key_text: &str, fact: Fact, seen: Seen, clocks: &[EventTime]) {
+        let key = Key::of(key_text);
+        let lasts = self.lasts();
+        let latest_k = seen.time + self.rule.hold;
+        let found = self
+            .orders
+            .first(key, |start, k| seen.k <= start + lasts && k <= latest_k);
+        match found {
+            Some(Found::At(place)) => self.attach(place, fact, seen, clocks),
+            Some(Found::Finished(series)) => {
+                if !matches!(fact, Fact::Step(_)) {
+                    self.series.state(series).counters.repeated += 1;
+                }
+            }
+            None if clocks[self.start_input] > latest_k => self.without_start(fact, seen),
+            None if self.held_count >= self.held_limit => self.overflowed = true,
+            None => {
+                self.held
+                    .entry(Identity(key))
+                    .or_default()
+                    .push(Held { seen, fact });
+                self.held_until.push(Reverse((latest_k, Identity(key))));
+                self.held_count += 1;
+            }
+        }
+    }
+
+    /// A clock went on: lets go of what it decides.
+    pub fn advance(&mut self, clocks: &[EventTime]) {
+        let end_clock = clocks[self.end_input];
+        while let Some(Reverse((time, place, generation))) = self.due.peek().copied() {
+            if time > end_clock {
+                break;
+            }
+            self.due.pop();
+            let order = self.orders.at(place);
+            if order.generation == generation && order.closed == Closed::No {
+                self.await_next(place, clocks);
+            }
+        }
+        let start_clock = clocks[self.start_input];
+        while let Some(Reverse((until, key))) = self.held_until.peek().copied() {
+            if start_clock <= until {
+                break;
+            }
+            self.held_until.pop();
+            self.release_held(key, start_clock);
+        }
+    }
+
+    /// Frees what no record can refer to any more; logically it is gone already.
+    pub fn forget(&mut self, clocks: &[EventTime]) {
+        let (start, end) = (clocks[self.start_input], clocks[self.end_input]);
+        for series in self.series.states() {
+            series.forget(start, end, self.reach);
+        }
+        let slowest = self.slowest_clock(clocks);
+        let lasts = self.lasts();
+        if (slowest - self.forgotten_at).0 >= lasts.0 / 16 {
+            self.orders.forget(|start| slowest <= start + lasts);
+            self.forgotten_at = slowest;
+        }
+    }
+
+    /// What is published at a display time.
+    pub fn view(&mut self, display: EventTime, dictionaries: &[&Dictionary]) -> Vec<PromiseSeries> {
+        let within = self.rule.within;
+        self.series.view(dictionaries, |labels, created, series| {
+            series.view(labels, created, within, display)
+        })
+    }
+
+    /// The oldest open orders past their limit, at most `limit`, oldest first.
+    pub fn overdue(
+        &mut self,
+        display: EventTime,
+        limit: usize,
+        dictionaries: &[&Dictionary],
+        position: (catalogue::plan::TopicId, i32),
+    ) -> Vec<OverdueOrder> {
+        let latest = display - self.rule.within;
+        let mut worst: BinaryHeap<(EventTime, i64, Place)> = BinaryHeap::new();
+        for (place, order) in self
+            .orders
+            .iter_open()
+            .filter(|entry| entry.1.start < latest)
+        {
+            worst.push((order.start, order.offset, place));
+            if worst.len() > limit {
+                worst.pop();
+            }
+        }
+        let oldest_first = worst.into_sorted_vec().into_iter();
+        let overdue = oldest_first.map(|(start, offset, place)| {
+            let (order, steps) = self.orders.read(place);
+            OverdueOrder {
+                key: order.text.clone(),
+                start,
+                age: display - start,
+                waiting_for: waiting_for(steps),
+                labels: self.series.labels(order.series, dictionaries),
+                topic: position.0,
+                partition: position.1,
+                offset,
+            }
+        });
+        overdue.collect()
+    }
+
+    /// Orders that are open, finished and waited for, and their bytes.
+    pub fn memory(&self) -> (usize, usize, usize, usize) {
+        let held = self.held_count * (size_of::<Held>() + size_of::<Identity>() * 3);
+        let bytes = self.orders.bytes() + self.due.len() * 16 + held;
+        (
+            self.orders.open(),
+            self.orders.finished(),
+            self.held_count,
+            bytes,
+        )
+    }
+
+    /// False once a limit was hit.
+    pub fn exact(&self) -> bool {
+        !self.overflowed
+    }
+
+    /// Contributions to windows that came too late for them.
+    pub fn window_dropped(&self) -> u64 {
+        self.window_dropped
+    }
+
+    /// Overflowed dimension values.
+    pub fn overflow(&self, dimensions: usize) -> Vec<u64> {
+        self.series.overflow(dimensions)
+    }
+
+    /// Writes the state.
+    pub fn encode(&self, clocks: &[EventTime], out: &mut Encoder) {
+        out.unsigned(u64::from(self.overflowed));
+        out.unsigned(self.window_dropped);
+        let (start, end) = (clocks[self.start_input], clocks[self.end_input]);
+        self.series.encode(out, |series, out| {
+            series.encode(start, end, self.reach, out)
+        });
+        let slowest = self.slowest_clock(clocks);
+        for (key, series, start, k, place) in self.orders.sorted() {
+            if slowest > start + self.lasts() {
+                continue;
+            }
+            out.key(key);
+            out.dimensions(self.series.dimensions(series));
+            out.time(start);
+            out.time(k);
+            if let Some(place) = place {
+                self.encode_open(place, out);
+            }
+        }
+        let mut held: Vec<_> = self.held.iter().collect();
+        held.sort_unstable_by_key(|entry| entry.0);
+        for (key, facts) in held {
+            out.key(key.0);
+            let mut facts = facts.clone();
+            facts.sort_unstable();
+            for Held { seen, fact } in facts {
+                out.length(seen.input);
+                out.signed(seen.offset);
+                out.time(seen.time);
+                out.time(seen.k);
+                out.unsigned(match fact {
+                    Fact::End => 0,
+                    Fact::Cancel => 1,
+                    Fact::Step(step) => 2 + step as u64,
+                });
+            }
+        }
+    }
+
+    fn encode_open(&self, place: Place, out: &mut Encoder) {
+        let (order, steps) = self.orders.read(place);
+        if order.complete {
+            return;
+        }
+        out.unsigned(u64::from(order.judged));
+        out.unsigned(u64::from(order.in_windows.0));
+        let (closed, at) = match order.closed {
+            Closed::No => (0, EventTime::MIN),
+            Closed::Completed(at) => (1, at),
+            Closed::Cancelled => (2, EventTime::MIN),
+            Closed::Expired => (3, EventTime::MIN),
+        };
+        out.unsigned(closed);
+        out.time(at);
+        steps.iter().for_each(|step| out.time(*step));
+    }
+
+    fn series_of(&mut self, by: Dimensions, kafka: KafkaTime) -> u32 {
+        let (rule, windows) = (&self.rule, &self.windows);
+        self.series.of(by, kafka, || Series::new(rule, windows))
+    }
+
+    /// How long after its start records can refer to an order.
+    fn lasts(&self) -> Span {
+        self.rule.horizon + self.rule.lateness
+    }
+
+    /// When an order is judged broken, on E's clock: a producer with a fast clock must not break
+    /// everyone's promises, so it counts from the later of the start and S's clock.
+    fn deadline(&self, start: EventTime, k: EventTime) -> EventTime {
+        start.max(k) + self.rule.within + self.rule.lateness
+    }
+
+    fn slowest_clock(&self, clocks: &[EventTime]) -> EventTime {
+        let inputs = self
+            .step_inputs
+            .iter()
+            .chain([&self.start_input, &self.end_input]);
+        inputs
+            .map(|input| clocks[*input])
+            .min()
+            .expect("a promise has a start")
+    }
+
+    /// Expires or judges an open order that is due by E's clock, and queues what comes next.
+    fn await_next(&mut self, place: Place, clocks: &[EventTime]) {
+        let end_clock = clocks[self.end_input];
+        let order = self.orders.at(place);
+        if order.closed != Closed::No {
+            return;
+        }
+        let (start, k, judged, generation) = (order.start, order.k, order.judged, order.generation);
+        // The first instant of the clock that is past the horizon.
+        let expiry = EventTime((start + self.lasts()).0.saturating_add(1));
+        if end_clock >= expiry {
+            return self.expire(place, clocks);
+        }
+        let deadline = self.deadline(start, k);
+        if !judged && end_clock >= deadline {
+            self.judge(place, Outcome::Broken, clocks);
+        }
+        let next = if self.orders.at(place).judged {
+            expiry
+        } else {
+            deadline.min(expiry)
+        };
+        self.due.push(Reverse((next, place, generation)));
+    }
+
+    fn judge(&mut self, place: Place, outcome: Outcome, clocks: &[EventTime]) {
+        let order = self.orders.at(place);
+        order.judged = true;
+        let (start, k, in_windows, series) = (order.start, order.k, order.in_windows, order.series);
+        let deadline = self.deadline(start, k);
+        let state = self.series.state(series);
+        state.judgement_came(start, deadline);
+        state.decided(
+            outcome,
+            start,
+            in_windows,
+            clocks[self.start_input],
+            self.reach,
+        );
+    }
+
+    fn expire(&mut self, place: Place, clocks: &[EventTime]) {
+        let (start, series, judged) = {
+            let order = self.orders.at(place);
+            (order.start, order.series, order.judged)
+        };
+        if !judged {
+            self.judge(place, Outcome::Broken, clocks);
+        }
+        let lasts = self.lasts();
+        let state = self.series.state(series);
+        state.counters.expired += 1;
+        state.left(
+            start + lasts,
+            lasts,
+            start + lasts,
+            clocks[self.end_input],
+            self.reach,
+        );
+        self.close(place, Closed::Expired);
+    }
+
+    /// A fact finds its order.
+    fn attach(&mut self, place: Place, fact: Fact, seen: Seen, clocks: &[EventTime]) {
+        match (fact, self.orders.at(place).closed) {
+            (Fact::Step(step), _) => self.step(place, step, seen),
+            (Fact::End, Closed::No) => self.complete(place, seen, clocks),
+            (Fact::Cancel, Closed::No) => self.cancel(place, seen, clocks),
+            (Fact::End | Fact::Cancel, _) => {
+                let series = self.orders.at(place).series;
+                self.series.state(series).counters.repeated += 1;
+            }
+        }
+    }
+
+    fn complete(&mut self, place: Place, seen: Seen, clocks: &[EventTime]) {
+        let order = self.orders.at(place);
+        let (start, k, series, judged) = (order.start, order.k, order.series, order.judged);
+        let in_time = seen.k < self.deadline(start, k);
+        let took = (seen.time - start).max(Span::ZERO);
+        let kept_its_word = took <= self.rule.within;
+        let (end_clock, reach) = (clocks[self.end_input], self.reach);
+        let state = self.series.state(series);
+        state.counters.completed += 1;
+        state.counters.negative_durations += u64::from(seen.time < start);
+        state.counters.judged_too_early += u64::from(kept_its_word && !in_time);
+        state.duration.observe(&self.rule.edges, took);
+        let entered = state.completed(seen.time, took, seen.k, end_clock, reach);
+        self.window_dropped += u64::from(!entered);
+        if !judged {
+            let kept = kept_its_word && in_time;
+            self.judge(
+                place,
+                if kept { Outcome::Kept } else { Outcome::Broken },
+                clocks,
+            );
+        }
+        if let Some(before) = self.orders.step_times(place).last().copied()
+            && before > EventTime::MIN
+        {
+            let leg = self.rule.steps.len();
+            let took = (seen.time - before).max(Span::ZERO);
+            self.series.state(series).steps[leg].observe(&self.rule.edges, took);
+        }
+        self.close(place, Closed::Completed(seen.time));
+    }
+
+    fn cancel(&mut self, place: Place, seen: Seen, clocks: &[EventTime]) {
+        let order = self.orders.at(place);
+        let (start, k, series, judged) = (order.start, order.k, order.series, order.judged);
+        let age = (seen.time - start).max(Span::ZERO);
+        let in_time = seen.k < self.deadline(start, k);
+        let state = self.series.state(series);
+        state.counters.cancelled += 1;
+        state.left(seen.time, age, seen.k, clocks[self.end_input], self.reach);
+        if !judged {
+            self.judge(
+                place,
+                if in_time {
+                    Outcome::TakenOut
+                } else {
+                    Outcome::Broken
+                },
+                clocks,
+            );
+        }
+        self.close(place, Closed::Cancelled);
+    }
+
+    fn step(&mut self, place: Place, step: usize, seen: Seen) {
+        let order = self.orders.at(place);
+        let (start, series, closed) = (order.start, order.series, order.closed);
+        if order.complete || closed != Closed::No && seen.input == self.end_input {
+            return;
+        }
+        let times = self.orders.step_times(place);
+        if times[step] > EventTime::MIN {
+            return;
+        }
+        let waited_for = waiting_for(times);
+        times[step] = seen.time;
+        let waits_for = waiting_for(times);
+        let before = if step == 0 {
+            Some(start)
+        } else {
+            known(times[step - 1])
+        };
+        let after = match times.get(step + 1) {
+            Some(time) => known(*time),
+            None => match closed {
+                Closed::Completed(at) => Some(at),
+                _ => None,
+            },
+        };
+        let edges = &self.rule.edges;
+        let state = self.series.state(series);
+        if let Some(before) = before {
+            state.steps[step].observe(edges, (seen.time - before).max(Span::ZERO));
+        }
+        if let Some(after) = after {
+            state.steps[step + 1].observe(edges, (after - seen.time).max(Span::ZERO));
+        }
+        if closed == Closed::No {
+            state.open_at_step[waited_for] -= 1;
+            state.open_at_step[waits_for] += 1;
+        } else {
+            self.compact_if_complete(place);
+        }
+    }
+
+    fn close(&mut self, place: Place, how: Closed) {
+        let (start, series) = (self.orders.at(place).start, self.orders.at(place).series);
+        let waited_for = waiting_for(self.orders.step_times(place));
+        let state = self.series.state(series);
+        state.closed(start);
+        if let Some(waiting) = state.open_at_step.get_mut(waited_for) {
+            *waiting -= 1;
+        }
+        self.orders.close(place, how);
+        self.compact_if_complete(place);
+    }
+
+    /// A closed order keeps its place only while steps on other partitions may still come.
+    fn compact_if_complete(&mut self, place: Place) {
+        let end_input = self.end_input;
+        let step_inputs = &self.step_inputs;
+        let times = self.orders.step_times(place);
+        let complete = times
+            .iter()
+            .zip(step_inputs)
+            .all(|(time, input)| *time > EventTime::MIN || *input == end_input);
+        if complete {
+            self.orders.compact(place);
+        }
+    }
+
+    /// Gives a new start the facts that waited for it, in the order of their offsets.
+    fn attach_held(&mut self, key: Key, place: Place, clocks: &[EventTime]) {
+        let Some(mut held) = self.held.remove(&Identity(key)) else {
+            return;
+        };
+        held.sort_unstable();
+        let (start, k) = (self.orders.at(place).start, self.orders.at(place).k);
+        let lasts = self.lasts();
+        let hold = self.rule.hold;
+        let generation = self.orders.at(place).generation;
+        let suits = |held: &Held| held.seen.k <= start + lasts && k <= held.seen.time + hold;
+        let (mine, others): (Vec<Held>, Vec<Held>) = held.into_iter().partition(suits);
+        self.held_count -= mine.len();
+        if !others.is_empty() {
+            self.held.insert(Identity(key), others);
+        }
+        for Held { seen, fact } in mine {
+            // The first end shrinks the order to its table entry: the rest are repeats.
+            if self.orders.at(place).generation == generation {
+                self.attach(place, fact, seen, clocks);
+            } else {
+                self.fact_of_finished(key, fact, seen);
+            }
+        }
+    }
+
+    fn fact_of_finished(&mut self, key: Key, fact: Fact, seen: Seen) {
+        let (lasts, latest_k) = (self.lasts(), seen.time + self.rule.hold);
+        let found = self
+            .orders
+            .first(key, |start, k| seen.k <= start + lasts && k <= latest_k);
+        if let (Some(Found::Finished(series)), Fact::End | Fact::Cancel) = (found, fact) {
+            self.series.state(series).counters.repeated += 1;
+        }
+    }
+
+    /// Lets go of a key's facts that S's clock has passed.
+    fn release_held(&mut self, key: Identity, start_clock: EventTime) {
+        let hold = self.rule.hold;
+        let Some(held) = self.held.get_mut(&key) else {
+            return;
+        };
+        let gone = |held: &mut Held| start_clock > held.seen.time + hold;
+        let released: Vec<Held> = held.extract_if(.., gone).collect();
+        if held.is_empty() {
+            self.held.remove(&key);
+        }
+        self.held_count -= released.len();
+        for Held { seen, fact } in released {
+            self.without_start(fact, seen);
+        }
+    }
+
+    fn without_start(&mut self, fact: Fact, seen: Seen) {
+        if !matches!(fact, Fact::Step(_)) {
+            let series = self.series_of(NO_DIMENSIONS, seen.kafka);
+            self.series.state(series).counters.ends_without_start += 1;
+        }
+    }
+}
+
+fn known(time: EventTime) -> Option<EventTime> {
+    (time > EventTime::MIN).then_some(time)
+}
+
+/// The step after the furthest one reached.
+fn waiting_for(times: &[EventTime]) -> usize {
+    times
+        .iter()
+        .rposition(|time| *time > EventTime::MIN)
+        .map_or(0, |furthest| furthest + 1)
+}
+
+/// At most this many bytes of a text, whole characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}

@@ -1,0 +1,455 @@
+//! What one label set of a promise counts, and the view of it at a display time.
+//!
+//! Open orders are counted by the second they started in, unjudged ones also by the second of
+//! their deadline: a view costs by series and seconds, not by orders. A second, like a pane, is
+//! open at its start and closed at its end, and stands for its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use catalogue::plan::{Promise, Window};
+use events::{EventTime, KafkaTime, Span};
+
+use super::orders::InWindows;
+use crate::encode::Encoder;
+use crate::panes::{Panes, Reach, pane_of};
+use crate::sketch::{Bucket, PaneSketch, Sketch};
+use crate::survival::Survival;
+use crate::view::{Histogram, Labels, PromiseCounters, PromiseSeries, PromiseWindow};
+
+const SECOND: Span = Span::from_seconds(1);
+
+/// Windows up to this long have a percentile with open orders in it.
+const LONGEST_WITH_OPEN: Span = Span::from_seconds(3600);
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The cumulative counters.
+    pub counters: PromiseCounters,
+    /// Durations of completed orders.
+    pub duration: Histogram,
+    /// Durations of the steps and of the way to the end; none for a promise without steps.
+    pub steps: Vec<Histogram>,
+    /// Open orders that wait for each of them.
+    pub open_at_step: Vec<u64>,
+    /// Open orders by start second.
+    open: BTreeMap<i64, u64>,
+    /// Open and unjudged orders by (deadline second, start second).
+    unjudged: BTreeMap<(i64, i64), u64>,
+    windows: Vec<SeriesWindow>,
+}
+
+/// One window of one label set.
+#[derive(Clone, Debug)]
+struct SeriesWindow {
+    with_open: bool,
+    /// By the time of the end.
+    completed: Panes<PaneSketch>,
+    /// Cancelled and expired ones, by the time they left; only where `with_open`.
+    left: Panes<PaneSketch>,
+    /// By the time of the start.
+    started: Panes<Started>,
+    shown: Option<Shown>,
+}
+
+/// Orders by start, for `promises_in_window`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Started {
+    started: u64,
+    kept: u64,
+    broken: u64,
+    taken_out: u64,
+}
+
+/// What was merged for the window that ends at pane `floor`; void once something in it changed.
+#[derive(Clone, Debug)]
+struct Shown {
+    floor: i64,
+    completed: Arc<Sketch>,
+    with_open: Option<Arc<Survival>>,
+}
+
+/// What a start did not live to see, or did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Completed within the limit, seen in time.
+    Kept,
+    /// Everything else.
+    Broken,
+    /// Cancelled before it was judged.
+    TakenOut,
+}
+
+impl Series {
+    /// All zero.
+    pub fn new(promise: &Promise, windows: &[Window]) -> Series {
+        let legs = if promise.steps.is_empty() {
+            0
+        } else {
+            promise.steps.len() + 1
+        };
+        let window = |window: &Window| SeriesWindow {
+            with_open: window.length <= LONGEST_WITH_OPEN,
+            completed: Panes::new(window.pane()),
+            left: Panes::new(window.pane()),
+            started: Panes::new(window.pane()),
+            shown: None,
+        };
+        Series {
+            counters: PromiseCounters::default(),
+            duration: Histogram::new(promise.edges.len()),
+            steps: (0..legs)
+                .map(|_| Histogram::new(promise.edges.len()))
+                .collect(),
+            open_at_step: vec![0; legs],
+            open: BTreeMap::new(),
+            unjudged: BTreeMap::new(),
+            windows: windows.iter().map(window).collect(),
+        }
+    }
+
+    /// The windows that a start seen at k is in time for.
+    pub fn accepts_start(&self, start: EventTime, k: EventTime, reach: Reach) -> InWindows {
+        let windows = self.windows.iter().enumerate();
+        let bit = |(at, window): (usize, &SeriesWindow)| {
+            u8::from(window.started.accepts(start, k, reach)) << at
+        };
+        InWindows(windows.map(bit).sum())
+    }
+
+    /// An order opened; `clock` is its start's partition clock.
+    pub fn opened(
+        &mut self,
+        start: EventTime,
+        in_windows: InWindows,
+        clock: EventTime,
+        reach: Reach,
+    ) {
+        *self.open.entry(pane_of(start, SECOND)).or_default() += 1;
+        self.void_before(start);
+        self.in_start_panes(start, in_windows, clock, reach, |pane| pane.started += 1);
+    }
+
+    /// It waits for a judgement at `deadline`.
+    pub fn awaits_judgement(&mut self, start: EventTime, deadline: EventTime) {
+        let seconds = (pane_of(deadline, SECOND), pane_of(start, SECOND));
+        *self.unjudged.entry(seconds).or_default() += 1;
+    }
+
+    /// It waits no longer.
+    pub fn judgement_came(&mut self, start: EventTime, deadline: EventTime) {
+        let seconds = (pane_of(deadline, SECOND), pane_of(start, SECOND));
+        take_one(&mut self.unjudged, seconds);
+    }
+
+    /// An order's fate is known.
+    pub fn decided(
+        &mut self,
+        outcome: Outcome,
+        start: EventTime,
+        in_windows: InWindows,
+        clock: EventTime,
+        reach: Reach,
+    ) {
+        let counters = &mut self.counters;
+        match outcome {
+            Outcome::Kept => counters.kept += 1,
+            Outcome::Broken => counters.broken += 1,
+            Outcome::TakenOut => {}
+        }
+        self.in_start_panes(start, in_windows, clock, reach, |pane| match outcome {
+            Outcome::Kept => pane.kept += 1,
+            Outcome::Broken => pane.broken += 1,
+            Outcome::TakenOut => pane.taken_out += 1,
+        });
+    }
+
+    /// An order is open no longer.
+    pub fn closed(&mut self, start: EventTime) {
+        take_one(&mut self.open, pane_of(start, SECOND));
+    }
+
+    /// A duration enters the windows at the time of its end; false if it came too late for one.
+    /// `k`: the clock before the end's record; `clock`: the same partition's clock now.
+    pub fn completed(
+        &mut self,
+        at: EventTime,
+        took: Span,
+        k: EventTime,
+        clock: EventTime,
+        reach: Reach,
+    ) -> bool {
+        let bucket = Bucket::of(took);
+        let mut in_time = true;
+        for window in &mut self.windows {
+            let accepted = window.completed.accepts(at, k, reach);
+            in_time &= accepted;
+            if let Some(pane) = accepted
+                .then(|| window.completed.at(at, clock, reach))
+                .flatten()
+            {
+                pane.add(bucket);
+            }
+        }
+        self.void_before(at);
+        in_time
+    }
+
+    /// A cancelled or expired order leaves the life tables; arguments as for `completed`.
+    pub fn left(&mut self, at: EventTime, age: Span, k: EventTime, clock: EventTime, reach: Reach) {
+        let bucket = Bucket::of(age);
+        for window in self.windows.iter_mut().filter(|window| window.with_open) {
+            let accepted = window.left.accepts(at, k, reach);
+            if let Some(pane) = accepted.then(|| window.left.at(at, clock, reach)).flatten() {
+                pane.add(bucket);
+            }
+        }
+        self.void_before(at);
+    }
+
+    /// Lets go of panes that the clocks of start and end have passed.
+    pub fn forget(&mut self, start_clock: EventTime, end_clock: EventTime, reach: Reach) {
+        for window in &mut self.windows {
+            window.started.forget(start_clock, reach);
+            window.completed.forget(end_clock, reach);
+            window.left.forget(end_clock, reach);
+        }
+    }
+
+    /// What is published at a display time.
+    pub fn view(
+        &mut self,
+        labels: Labels,
+        created: Option<KafkaTime>,
+        within: Span,
+        display: EventTime,
+    ) -> PromiseSeries {
+        // Seconds stand for their ends: the last one that lies wholly before the limit.
+        let overdue_before = whole_seconds(display - within);
+        let overdue = self.open.range(..overdue_before).map(|entry| entry.1).sum();
+        let last_due = whole_seconds(display);
+        let unjudged: Vec<(i64, u64)> = self
+            .unjudged
+            .range(..(last_due, i64::MIN))
+            .map(|(&(_, start), &count)| (start, count))
+            .collect();
+        let oldest = self.open.first_key_value();
+        let open = &self.open;
+        PromiseSeries {
+            labels,
+            created,
+            counters: self.counters,
+            duration: self.duration.clone(),
+            steps: self.steps.clone(),
+            open_at_step: self.open_at_step.clone(),
+            open: open.values().sum(),
+            overdue,
+            overdue_unjudged: unjudged.iter().map(|entry| entry.1).sum(),
+            oldest_open_start: oldest.map(|(second, _)| end_of(*second)),
+            windows: self
+                .windows
+                .iter_mut()
+                .map(|window| window.view(open, &unjudged, display))
+                .collect(),
+        }
+    }
+
+    /// Writes the state at the clocks of the start's and the end's partition.
+    pub fn encode(
+        &self,
+        start_clock: EventTime,
+        end_clock: EventTime,
+        reach: Reach,
+        out: &mut Encoder,
+    ) {
+        let c = &self.counters;
+        let early = c.judged_too_early;
+        for counter in [
+            c.started,
+            c.completed,
+            c.kept,
+            c.broken,
+            early,
+            c.cancelled,
+            c.expired,
+        ] {
+            out.unsigned(counter);
+        }
+        for counter in [c.ends_without_start, c.repeated, c.negative_durations] {
+            out.unsigned(counter);
+        }
+        self.duration.encode(out);
+        self.steps.iter().for_each(|step| step.encode(out));
+        self.open_at_step
+            .iter()
+            .for_each(|open| out.unsigned(*open));
+        out.length(self.open.len());
+        for (second, count) in &self.open {
+            out.signed(*second);
+            out.unsigned(*count);
+        }
+        out.length(self.unjudged.len());
+        for ((deadline, start), count) in &self.unjudged {
+            out.signed(*deadline);
+            out.signed(*start);
+            out.unsigned(*count);
+        }
+        for window in &self.windows {
+            window
+                .completed
+                .encode(end_clock, reach, out, encode_sketch);
+            window.left.encode(end_clock, reach, out, encode_sketch);
+            window.started.encode(start_clock, reach, out, |pane, out| {
+                for count in [pane.started, pane.kept, pane.broken, pane.taken_out] {
+                    out.unsigned(count);
+                }
+            });
+        }
+    }
+
+    fn in_start_panes(
+        &mut self,
+        start: EventTime,
+        in_windows: InWindows,
+        clock: EventTime,
+        reach: Reach,
+        change: impl Fn(&mut Started),
+    ) {
+        for (at, window) in self.windows.iter_mut().enumerate() {
+            if let Some(pane) = in_windows
+                .has(at)
+                .then(|| window.started.at(start, clock, reach))
+                .flatten()
+            {
+                change(pane);
+            }
+        }
+    }
+
+    /// What is shown of windows that end at or after `time` has to be merged anew.
+    fn void_before(&mut self, time: EventTime) {
+        for window in &mut self.windows {
+            if let Some(shown) = &window.shown
+                && pane_of(time, window.completed.length()) < shown.floor
+            {
+                window.shown = None;
+            }
+        }
+    }
+}
+
+impl SeriesWindow {
+    fn view(
+        &mut self,
+        open: &BTreeMap<i64, u64>,
+        unjudged: &[(i64, u64)],
+        display: EventTime,
+    ) -> PromiseWindow {
+        let floor = self.completed.floor(display);
+        if self.shown.as_ref().is_none_or(|shown| shown.floor != floor) {
+            let completed = Sketch::of_panes(self.completed.window(display).map(|pane| pane.1));
+            let with_open = self
+                .with_open
+                .then(|| Arc::new(self.life_table(open, display)));
+            self.shown = Some(Shown {
+                floor,
+                completed: Arc::new(completed),
+                with_open,
+            });
+        }
+        let shown = self.shown.as_ref().expect("made just above");
+        let mut sum = Started::default();
+        for (_, pane) in self.started.window(display) {
+            sum.started += pane.started;
+            sum.kept += pane.kept;
+            sum.broken += pane.broken;
+            sum.taken_out += pane.taken_out;
+        }
+        let window_panes = floor - 60..floor;
+        let in_window =
+            |second: i64| window_panes.contains(&pane_of(end_of(second), self.started.length()));
+        let late: u64 = unjudged
+            .iter()
+            .filter(|entry| in_window(entry.0))
+            .map(|entry| entry.1)
+            .sum();
+        let decided = sum.kept + sum.broken + sum.taken_out;
+        PromiseWindow {
+            completed: Arc::clone(&shown.completed),
+            with_open: shown.with_open.clone(),
+            kept: sum.kept,
+            broken: sum.broken + late,
+            pending: sum.started.saturating_sub(decided + late),
+        }
+    }
+
+    /// The life table of the window that ends at `display`, floored to a pane. Ends and starts
+    /// are taken at the middle of their pane or second.
+    fn life_table(&self, open: &BTreeMap<i64, u64>, display: EventTime) -> Survival {
+        let length = self.completed.length();
+        let end = EventTime(self.completed.floor(display) * length.0);
+        let begin = end - Span(length.0 * 60);
+        let middle = |number: i64| EventTime(number * length.0 + length.0 / 2);
+        let entry = |start: EventTime| (begin - start).max(Span::ZERO);
+        let mut table = Survival::default();
+        for (number, pane) in self.completed.window(display) {
+            for (bucket, count) in pane.buckets() {
+                let took = bucket.lowest();
+                let start = middle(number) - took;
+                table.add_completed(entry(start).min(took), took, u64::from(*count));
+            }
+        }
+        for (number, pane) in self.left.window(display) {
+            for (bucket, count) in pane.buckets() {
+                let age = bucket.lowest();
+                table.add_left(entry(middle(number) - age).min(age), age, u64::from(*count));
+            }
+        }
+        for (number, pane) in self
+            .completed
+            .after(display)
+            .chain(self.left.after(display))
+        {
+            for (bucket, count) in pane.buckets() {
+                let start = middle(number) - bucket.lowest();
+                if start < end {
+                    table.add_left(entry(start), end - start, u64::from(*count));
+                }
+            }
+        }
+        for (second, count) in open.range(..whole_seconds(end)) {
+            let start = EventTime(second * SECOND.0 + SECOND.0 / 2);
+            table.add_left(entry(start), end - start, *count);
+        }
+        table.fold();
+        table
+    }
+}
+
+fn encode_sketch(pane: &PaneSketch, out: &mut Encoder) {
+    out.length(pane.buckets().len());
+    for (bucket, count) in pane.buckets() {
+        out.unsigned(u64::from(bucket.0));
+        out.unsigned(u64::from(*count));
+    }
+}
+
+/// How many whole seconds the epoch is ago at `time`.
+fn whole_seconds(time: EventTime) -> i64 {
+    time.0.div_euclid(SECOND.0)
+}
+
+fn end_of(second: i64) -> EventTime {
+    EventTime((second + 1) * SECOND.0)
+}
+
+fn take_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    let std::collections::btree_map::Entry::Occupied(mut entry) = counts.entry(key) else {
+        panic!("an order is taken from where it was counted");
+    };
+    *entry.get_mut() -= 1;
+    if *entry.get() == 0 {
+        entry.remove();
+    }
+}

@@ -1,0 +1,459 @@
+//! A task: partition p of every topic of a group, with the state of all its KPIs.
+//!
+//! `apply` is the whole of the hot path behind decoding. Its order matters: the record is judged
+//! with its partition's clock as it was (k), then the clock moves, then what the clock decides
+//! happens.
+
+use std::sync::Arc;
+
+use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part as Side, Plan, TopicId};
+use events::{Event, EventTime, KafkaTime, Reject, Span};
+
+use crate::count::CountState;
+use crate::dictionary::Dictionary;
+use crate::encode::Encoder;
+use crate::funnel::FunnelState;
+use crate::input::{Admission, InputState, dimensions};
+use crate::panes::Reach;
+use crate::promise::{PromiseState, Seen};
+use crate::uses::{Role, TypeUses, Use, index_of, matches, table};
+use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
+
+/// How far the clocks go on between two sweeps of what is logically gone.
+const FORGET_EVERY: Span = Span::from_seconds(60);
+
+/// See the file's header.
+#[derive(Clone, Debug)]
+pub struct Task {
+    plan: Arc<Plan>,
+    group: usize,
+    partition: i32,
+    inputs: Vec<InputState>,
+    /// The inputs' clocks, beside each other for those who compare them.
+    clocks: Vec<EventTime>,
+    uses: Arc<Vec<Vec<TypeUses>>>,
+    kpis: Vec<KpiSlot>,
+    forgotten_at: EventTime,
+}
+
+/// One KPI of the task.
+#[derive(Clone, Debug)]
+struct KpiSlot {
+    id: KpiId,
+    /// The fields of its dimensions.
+    by: Vec<FieldId>,
+    state: KpiState,
+}
+
+#[derive(Clone, Debug)]
+enum KpiState {
+    Count {
+        input: usize,
+        state: CountState,
+    },
+    Ratio {
+        numerator: Option<(usize, CountState)>,
+        denominator: Option<(usize, CountState)>,
+    },
+    Promise {
+        start_input: usize,
+        state: Box<PromiseState>,
+    },
+    Funnel {
+        input: usize,
+        state: Box<FunnelState>,
+    },
+}
+
+impl Task {
+    /// Before its first record. `group` indexes `Plan::groups`.
+    pub fn new(plan: Arc<Plan>, group: usize, partition: i32) -> Task {
+        let definition = &plan.groups[group];
+        let inputs: Vec<InputState> = definition
+            .topics
+            .iter()
+            .map(|topic| InputState::new(&plan, *topic))
+            .collect();
+        let slot = |id: &KpiId| {
+            let kpi = &plan.kpis[usize::from(id.0)];
+            KpiSlot {
+                id: *id,
+                by: kpi.by.iter().map(|dimension| dimension.field).collect(),
+                state: KpiState::new(&plan, kpi, &definition.topics),
+            }
+        };
+        Task {
+            group,
+            partition,
+            clocks: vec![EventTime::MIN; inputs.len()],
+            inputs,
+            uses: Arc::new(table(&plan, definition)),
+            kpis: definition.kpis.iter().map(slot).collect(),
+            forgotten_at: EventTime::MIN,
+            plan,
+        }
+    }
+
+    /// Reading an input begins at this offset.
+    pub fn start_at(&mut self, input: usize, offset: i64) {
+        self.inputs[input].start_at(offset);
+    }
+
+    /// The next offset of each input.
+    pub fn offsets(&self) -> impl Iterator<Item = i64> {
+        self.inputs.iter().map(InputState::next_offset)
+    }
+
+    /// The clock and the lateness of each input; the clock is `EventTime::MIN` before any event.
+    pub fn clocks(&self) -> impl Iterator<Item = (EventTime, Span)> {
+        self.inputs
+            .iter()
+            .map(|input| (input.clock(), input.lateness()))
+    }
+
+    /// Takes the next record of one input: `input` indexes the group's topics.
+    pub fn apply(
+        &mut self,
+        input: usize,
+        offset: i64,
+        timestamp: Option<KafkaTime>,
+        decoded: Result<&Event<'_>, Reject>,
+    ) {
+        let event = match decoded {
+            Ok(event) => event,
+            Err(reason) => return self.inputs[input].reject(offset, reason, timestamp),
+        };
+        let uses = Arc::clone(&self.uses);
+        let uses = event
+            .type_id
+            .map(|type_id| &uses[input][usize::from(type_id.0)]);
+        let uses = uses.filter(|uses| !uses.uses.is_empty());
+        let admission = self.inputs[input].admit(offset, timestamp, event, uses.is_some());
+        if let Some(uses) = uses
+            && !admission.duplicate
+        {
+            self.inputs[input].intern(event, &uses.intern);
+            for each in &uses.uses {
+                self.take(input, offset, event, &admission, each);
+            }
+        }
+        if self.inputs[input].advance(event, admission.kafka) {
+            self.clocks[input] = self.inputs[input].clock();
+            self.advance(input);
+        }
+    }
+
+    /// What is published at a display time.
+    pub fn view(&mut self, display: EventTime) -> View {
+        let inputs = &self.inputs;
+        let plan = &self.plan;
+        let kpis = self
+            .kpis
+            .iter_mut()
+            .map(|slot| slot.view(display, inputs, &plan.fields));
+        View {
+            group: self.group,
+            partition: self.partition,
+            offsets: inputs.iter().map(InputState::next_offset).collect(),
+            display,
+            kpis: kpis.collect(),
+            exact: self.exact(),
+            inputs: inputs.iter().map(InputState::view).collect(),
+            entries: self.entries(),
+        }
+    }
+
+    /// The oldest overdue orders of a promise, oldest first; none if the KPI isn't one of this task.
+    pub fn overdue(&mut self, kpi: KpiId, display: EventTime, limit: usize) -> Vec<OverdueOrder> {
+        let Some(slot) = self.kpis.iter_mut().find(|slot| slot.id == kpi) else {
+            return Vec::new();
+        };
+        let KpiState::Promise { start_input, state } = &mut slot.state else {
+            return Vec::new();
+        };
+        let input = &self.inputs[*start_input];
+        let topic = self.plan.groups[self.group].topics[*start_input];
+        state.overdue(
+            display,
+            limit,
+            &dictionaries(input, &slot.by),
+            (topic, self.partition),
+        )
+    }
+
+    /// The canonical bytes of the state: equal for equal offsets, however they were reached.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::default();
+        for input in &self.inputs {
+            input.encode(&mut out);
+        }
+        for slot in &self.kpis {
+            match &slot.state {
+                KpiState::Count { input, state } => state.encode(self.clocks[*input], &mut out),
+                KpiState::Ratio {
+                    numerator,
+                    denominator,
+                } => {
+                    for (input, state) in numerator.iter().chain(denominator) {
+                        state.encode(self.clocks[*input], &mut out);
+                    }
+                }
+                KpiState::Promise { state, .. } => state.encode(&self.clocks, &mut out),
+                KpiState::Funnel { input, state } => state.encode(self.clocks[*input], &mut out),
+            }
+        }
+        out.into_bytes()
+    }
+
+    fn take(
+        &mut self,
+        input: usize,
+        offset: i64,
+        event: &Event<'_>,
+        admission: &Admission,
+        each: &Use,
+    ) {
+        if !matches(&each.filters, event) {
+            return;
+        }
+        let Admission {
+            k, kafka, too_late, ..
+        } = *admission;
+        let slot = &mut self.kpis[each.kpi];
+        let by = dimensions(&self.inputs[input], &slot.by);
+        let seen = Seen {
+            input,
+            offset,
+            time: event.time,
+            k,
+            kafka,
+        };
+        match (&mut slot.state, &each.role) {
+            (KpiState::Promise { state, .. }, Role::Start(field)) => {
+                if let Some(key) = event.field(*field).key() {
+                    state.start(key, seen, by, &self.clocks);
+                }
+            }
+            (KpiState::Promise { state, .. }, Role::Fact(fact, field)) => {
+                if let Some(key) = event.field(*field).key() {
+                    state.fact(key, *fact, seen, &self.clocks);
+                }
+            }
+            (KpiState::Funnel { state, .. }, Role::Funnel(parts)) => {
+                state.take(event, parts, k, kafka, by);
+            }
+            (KpiState::Count { state, .. }, _) if !too_late => state.take(event, k, kafka, by),
+            (
+                KpiState::Ratio {
+                    numerator,
+                    denominator,
+                },
+                role,
+            ) if !too_late => {
+                let side = if matches!(role, Role::Numerator) {
+                    numerator
+                } else {
+                    denominator
+                };
+                let (_, state) = side.as_mut().expect("a use has its own side");
+                state.take(event, k, kafka, by);
+            }
+            _ => debug_assert!(too_late, "roles fit kinds"),
+        }
+    }
+
+    /// The clock of one input went on.
+    fn advance(&mut self, input: usize) {
+        let clock = self.clocks[input];
+        for slot in &mut self.kpis {
+            match &mut slot.state {
+                KpiState::Promise { state, .. } => state.advance(&self.clocks),
+                KpiState::Funnel { input: own, state } if *own == input => state.advance(clock),
+                _ => {}
+            }
+        }
+        if clock - self.forgotten_at >= FORGET_EVERY {
+            self.forgotten_at = clock;
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        for slot in &mut self.kpis {
+            match &mut slot.state {
+                KpiState::Count { input, state } => state.forget(self.clocks[*input]),
+                KpiState::Ratio {
+                    numerator,
+                    denominator,
+                } => {
+                    for (input, state) in numerator.iter_mut().chain(denominator) {
+                        state.forget(self.clocks[*input]);
+                    }
+                }
+                KpiState::Promise { state, .. } => state.forget(&self.clocks),
+                KpiState::Funnel { input, state } => state.forget(self.clocks[*input]),
+            }
+        }
+    }
+
+    fn exact(&self) -> bool {
+        let kpi_exact = |slot: &KpiSlot| match &slot.state {
+            KpiState::Promise { state, .. } => state.exact(),
+            KpiState::Funnel { state, .. } => state.exact(),
+            _ => true,
+        };
+        self.inputs.iter().all(InputState::exact) && self.kpis.iter().all(kpi_exact)
+    }
+
+    fn entries(&self) -> Entries {
+        let mut entries = Entries::default();
+        for input in &self.inputs {
+            let (dedupe, bytes) = input.memory();
+            entries.dedupe += dedupe as u64;
+            entries.bytes += bytes as u64;
+        }
+        for slot in &self.kpis {
+            match &slot.state {
+                KpiState::Promise { state, .. } => {
+                    let (open, finished, held, bytes) = state.memory();
+                    entries.open += open as u64;
+                    entries.finished += finished as u64;
+                    entries.held += held as u64;
+                    entries.bytes += bytes as u64;
+                }
+                KpiState::Funnel { state, .. } => {
+                    let (entities, bytes) = state.memory();
+                    entries.funnel += entities as u64;
+                    entries.bytes += bytes as u64;
+                }
+                _ => {}
+            }
+        }
+        entries
+    }
+}
+
+impl KpiState {
+    fn new(plan: &Plan, kpi: &Kpi, topics: &[TopicId]) -> KpiState {
+        let longest = kpi
+            .windows
+            .iter()
+            .map(|window| window.length)
+            .max()
+            .unwrap_or(Span::ZERO);
+        let topic_reach =
+            |topic: TopicId| Reach(longest + plan.topics[usize::from(topic.0)].lateness);
+        let side = |side: &Side| match side {
+            Side::Own(count) => {
+                let topic = count.event.topic;
+                let state = CountState::new(count, &kpi.windows, topic_reach(topic));
+                Some((index_of(topics, topic), state))
+            }
+            Side::Of(_) => None,
+        };
+        match &kpi.kind {
+            Kind::Count(count) => KpiState::Count {
+                input: index_of(topics, count.event.topic),
+                state: CountState::new(count, &kpi.windows, topic_reach(count.event.topic)),
+            },
+            Kind::Ratio(ratio) => KpiState::Ratio {
+                numerator: side(&ratio.numerator),
+                denominator: side(&ratio.denominator),
+            },
+            Kind::Promise(promise) => {
+                let input = |topic| index_of(topics, topic);
+                let start_input = input(promise.start.event.topic);
+                let end_input = input(promise.end.event.topic);
+                let steps = promise
+                    .steps
+                    .iter()
+                    .map(|step| input(step.event.event.topic));
+                let places = (start_input, end_input, steps.collect());
+                let reach = Reach(longest + promise.lateness);
+                let state = PromiseState::new(promise, &kpi.windows, reach, places, &plan.limits);
+                KpiState::Promise {
+                    start_input,
+                    state: Box::new(state),
+                }
+            }
+            Kind::Funnel(funnel) => {
+                let reach = topic_reach(funnel.topic);
+                let limit = plan.limits.open_entities;
+                let state = FunnelState::new(funnel, &kpi.windows, reach, limit);
+                KpiState::Funnel {
+                    input: index_of(topics, funnel.topic),
+                    state: Box::new(state),
+                }
+            }
+        }
+    }
+}
+
+impl KpiSlot {
+    fn view(
+        &mut self,
+        display: EventTime,
+        inputs: &[InputState],
+        field_names: &[String],
+    ) -> KpiView {
+        let by = &self.by;
+        let dictionaries = |input: usize| dictionaries(&inputs[input], by);
+        let count = self.by.len();
+        match &mut self.state {
+            KpiState::Count { input, state } => KpiView {
+                series: KindView::Count(state.view(display, &dictionaries(*input))),
+                field_errors: state.field_errors(field_names),
+                label_overflow: state.overflow(count),
+                window_dropped: state.window_dropped(),
+            },
+            KpiState::Ratio {
+                numerator,
+                denominator,
+            } => {
+                let sides = || {
+                    numerator
+                        .iter()
+                        .chain(denominator.iter())
+                        .map(|side| &side.1)
+                };
+                let field_errors = sides().flat_map(|side| side.field_errors(field_names));
+                let field_errors = field_errors.collect();
+                let overflows = sides().map(|side| side.overflow(count));
+                let label_overflow = overflows.fold(vec![0; count], |sum, overflow| {
+                    sum.iter()
+                        .zip(overflow)
+                        .map(|(sum, more)| sum + more)
+                        .collect()
+                });
+                let window_dropped = sides().map(CountState::window_dropped).sum();
+                let view = |side: &mut Option<(usize, CountState)>| match side {
+                    Some((input, state)) => state.view(display, &dictionaries(*input)),
+                    None => Vec::new(),
+                };
+                let series = KindView::Ratio(view(numerator), view(denominator));
+                KpiView {
+                    series,
+                    field_errors,
+                    label_overflow,
+                    window_dropped,
+                }
+            }
+            KpiState::Promise { start_input, state } => KpiView {
+                series: KindView::Promise(state.view(display, &dictionaries(*start_input))),
+                field_errors: Vec::new(),
+                label_overflow: state.overflow(count),
+                window_dropped: state.window_dropped(),
+            },
+            KpiState::Funnel { input, state } => KpiView {
+                series: KindView::Funnel(state.view(display, &dictionaries(*input))),
+                field_errors: state.field_errors(field_names),
+                label_overflow: state.overflow(count),
+                window_dropped: state.window_dropped(),
+            },
+        }
+    }
+}
+
+fn dictionaries<'a>(input: &'a InputState, by: &[FieldId]) -> Vec<&'a Dictionary> {
+    by.iter().map(|field| input.dictionary(*field)).collect()
+}
