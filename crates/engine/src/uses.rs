@@ -102,7 +102,7 @@ impl Builder<'_> {
         self.add(
             &promise.end.event,
             false,
-            Role::Fact(Fact::End, promise.end.key),
+            &Role::Fact(Fact::End, promise.end.key),
         );
         if let Some(cancel) = &promise.cancel {
             self.add(&cancel.event, false, &Role::Fact(Fact::Cancel, cancel.key));
@@ -111,7 +111,7 @@ impl Builder<'_> {
             self.add(
                 &step.event.event,
                 false,
-                Role::Fact(Fact::Step(number), step.event.key),
+                &Role::Fact(Fact::Step(number), step.event.key),
             );
         }
     }
