@@ -5,7 +5,7 @@
 
 use catalogue::Plan;
 use catalogue::metrics::{self, Scope, SeriesId};
-use catalogue::plan::{Count, Kind, Kpi, Part, Target, Unit};
+use catalogue::plan::{Count, Kind, Kpi, Part, Unit};
 use engine::View;
 use engine::view::{CountSeries, KindView};
 
@@ -78,7 +78,7 @@ fn of_kpi(plan: &Plan, tasks: &Tasks) -> Vec<Family> {
 
 /// A number of the definition.
 fn definition(kpi: &Kpi, series: SeriesId) -> Option<Sample> {
-    let target = kpi.target.unwrap_or(Target::default());
+    let target = kpi.target.unwrap_or_default();
     let value = match (series, &kpi.kind) {
         (SeriesId::Within, Kind::Promise(promise)) => promise.within.seconds(),
         (SeriesId::Objective, Kind::Promise(promise)) => promise.objective,

@@ -104,7 +104,7 @@ fn line(
     if before == "," {
         out.push('}');
     }
-    write!(out, " {number}\n").expect("writing to a string can't fail");
+    writeln!(out, " {number}").expect("writing to a string can't fail");
 }
 
 fn push_all(out: &mut String, texts: &[&str]) {
