@@ -18,7 +18,7 @@ pub struct Assignment {
 }
 
 /// What can happen to a worker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// The group gave these partitions, in addition to what is owned already.
     Assigned(&'a [Assignment]),
