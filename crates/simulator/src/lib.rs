@@ -3,5 +3,6 @@
 //!
 //! Pure: chance and time are inputs.
 
+pub mod oracle;
 pub mod partition;
 pub mod shop;

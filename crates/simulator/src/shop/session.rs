@@ -135,7 +135,8 @@ impl Visitor {
             time: begin,
             happenings: Vec::with_capacity(16),
         };
-        story.tell("session.started", Detail::Arrival(*chance.one_of(&SOURCES)));
+        let source = *chance.one_of(&SOURCES);
+        story.tell("session.started", Detail::Arrival(source));
         for _ in 0..=chance.below(2) {
             story.wait(chance.uniform(1.0, 12.0));
             story.tell("product.viewed", Detail::Product(chance.below(PRODUCTS)));

@@ -1,0 +1,247 @@
+//! Funnels from their definition (DESIGN 3.10): the events of one key in offset order, played
+//! through by hand. A funnel lives on one topic-partition, so keys don't touch each other.
+
+use std::collections::{BTreeMap, HashMap};
+
+use catalogue::plan::{CartValue, Funnel, FunnelMode, Kpi};
+use events::{EventTime, Span};
+
+use super::LabelValues;
+use super::count::decimal;
+use super::intake::{Intake, Taken, selects};
+use super::place::Contribution;
+
+/// A label set of a funnel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExpectedFunnel {
+    /// One per stage.
+    pub reached: Vec<u64>,
+    /// Ended with the last stage counted.
+    pub converted: u64,
+    /// Ended otherwise, by the last stage counted.
+    pub abandoned: Vec<u64>,
+    /// Returns of abandoned ones.
+    pub recovered: u64,
+    /// From the stage before; one per stage but the first.
+    pub steps: Vec<Vec<Span>>,
+    /// Not ended at V.
+    pub open: u64,
+    /// Left behind when abandoned, by currency, in units of 10^-9.
+    pub value: BTreeMap<String, i128>,
+    /// By window and stage.
+    pub in_window: Vec<Vec<u64>>,
+}
+
+/// One cart, session, or whatever the funnel follows.
+struct Entity {
+    labels: LabelValues,
+    stages: Vec<Option<EventTime>>,
+    latest: EventTime,
+    products: BTreeMap<String, Product>,
+    ended: bool,
+}
+
+/// A line of the cart: its quantity and, once known, unit price and currency.
+#[derive(Default)]
+struct Product {
+    quantity: i128,
+    price: Option<(i128, String)>,
+}
+
+/// What the definitions say, and the picture so far.
+struct Play<'a> {
+    kpi: &'a Kpi,
+    funnel: &'a Funnel,
+    display: EventTime,
+    series: BTreeMap<LabelValues, ExpectedFunnel>,
+}
+
+/// Every label set of a funnel.
+pub fn expect(
+    kpi: &Kpi,
+    funnel: &Funnel,
+    intakes: &[Intake<'_>],
+    display: EventTime,
+) -> BTreeMap<LabelValues, ExpectedFunnel> {
+    let mut play = Play {
+        kpi,
+        funnel,
+        display,
+        series: BTreeMap::new(),
+    };
+    for intake in intakes.iter().filter(|intake| intake.topic == funnel.topic) {
+        let mut by_key: HashMap<&str, Vec<&Taken<'_>>> = HashMap::new();
+        for taken in &intake.taken {
+            if let Some(key) = taken.event.field(funnel.key).key()
+                && play.follows(taken)
+            {
+                by_key.entry(key).or_default().push(taken);
+            }
+        }
+        for events in by_key.values() {
+            play.play(intake, events);
+        }
+    }
+    play.series
+}
+
+impl Play<'_> {
+    fn follows(&self, taken: &Taken<'_>) -> bool {
+        let value = self.funnel.value.iter();
+        let value = value.flat_map(|it| [Some(&it.add), it.set.as_ref(), it.remove.as_ref()]);
+        let stages = self.funnel.stages.iter().map(|stage| &stage.event);
+        let mut selectors = stages.chain(&self.funnel.touch).chain(value.flatten());
+        selectors.any(|selector| selects(selector, taken.event))
+    }
+
+    fn deadline(&self, entity: &Entity) -> EventTime {
+        entity.latest + self.funnel.idle_timeout + self.funnel.lateness
+    }
+
+    fn series(&mut self, labels: &LabelValues) -> &mut ExpectedFunnel {
+        let (kpi, funnel) = (self.kpi, self.funnel);
+        let empty = || ExpectedFunnel::new(kpi, funnel);
+        self.series.entry(labels.clone()).or_insert_with(empty)
+    }
+
+    /// All events of one key.
+    fn play(&mut self, intake: &Intake<'_>, events: &[&Taken<'_>]) {
+        let mut current: Option<Entity> = None;
+        for taken in events {
+            if let Some(entity) = &mut current {
+                self.end_if_passed(entity, taken.k);
+                let deadline = self.deadline(entity);
+                if entity.ended && taken.k > deadline + self.funnel.recover {
+                    current = None;
+                } else if entity.ended && entity.is_converted() {
+                    continue;
+                } else if entity.ended {
+                    entity.ended = false;
+                    self.series(&entity.labels).recovered += 1;
+                }
+            }
+            let mut entity = current.take().unwrap_or_else(|| Entity {
+                labels: intake.labels(taken.event, &self.kpi.by),
+                stages: vec![None; self.funnel.stages.len()],
+                latest: taken.event.time,
+                products: BTreeMap::new(),
+                ended: false,
+            });
+            self.count_stages(&mut entity, taken);
+            if entity.stages.iter().any(Option::is_some) {
+                entity.latest = entity.latest.max(taken.event.time);
+                self.change_value(&mut entity, taken);
+                current = Some(entity);
+            }
+        }
+        if let Some(entity) = &mut current {
+            self.end_if_passed(entity, intake.clock);
+            self.series(&entity.labels).open += u64::from(!entity.ended);
+        }
+    }
+
+    fn count_stages(&mut self, entity: &mut Entity, taken: &Taken<'_>) {
+        for (index, stage) in self.funnel.stages.iter().enumerate() {
+            let time = taken.event.time;
+            let before = index.checked_sub(1).map(|before| entity.stages[before]);
+            let in_order = match (self.funnel.mode, before) {
+                (FunnelMode::Reached, _) | (_, None) => true,
+                (FunnelMode::Ordered, Some(before)) => before.is_some_and(|it| time >= it),
+            };
+            if !selects(&stage.event, taken.event) || entity.stages[index].is_some() || !in_order {
+                continue;
+            }
+            entity.stages[index] = Some(time);
+            let lateness = self.funnel.lateness;
+            let contribution = Contribution {
+                time,
+                k: taken.k,
+                lateness,
+            };
+            let (kpi, display) = (self.kpi, self.display);
+            let series = self.series(&entity.labels);
+            series.reached[index] += 1;
+            if let Some(Some(before)) = before {
+                series.steps[index - 1].push((time - before).max(Span::ZERO));
+            }
+            for (shown, window) in series.in_window.iter_mut().zip(&kpi.windows) {
+                shown[index] += u64::from(contribution.is_shown(kpi, window, display));
+            }
+        }
+    }
+
+    fn end_if_passed(&mut self, entity: &mut Entity, clock: EventTime) {
+        if entity.ended || clock <= self.deadline(entity) {
+            return;
+        }
+        entity.ended = true;
+        let series = self.series(&entity.labels);
+        if entity.is_converted() {
+            series.converted += 1;
+            return;
+        }
+        let last = entity.stages.iter().rposition(Option::is_some);
+        series.abandoned[last.expect("an entity has a stage")] += 1;
+        for product in entity.products.values() {
+            if let Some((price, currency)) = &product.price
+                && product.quantity > 0
+            {
+                *series.value.entry(currency.clone()).or_default() += product.quantity * price;
+            }
+        }
+    }
+
+    fn change_value(&self, entity: &mut Entity, taken: &Taken<'_>) {
+        let Some(value) = &self.funnel.value else {
+            return;
+        };
+        let event = taken.event;
+        let Some(product) = event.field(value.product).text() else {
+            return;
+        };
+        let quantity = event
+            .field(value.quantity)
+            .text()
+            .and_then(|it| it.parse::<i128>().ok());
+        let line = entity.products.entry(product.to_owned()).or_default();
+        let is = |selector: &Option<_>| selector.as_ref().is_some_and(|it| selects(it, event));
+        if selects(&value.add, event) {
+            add_line(line, value, taken, quantity.unwrap_or(1));
+        } else if is(&value.set) {
+            line.quantity = quantity.unwrap_or(line.quantity);
+        } else if is(&value.remove) {
+            line.quantity = quantity.unwrap_or(0);
+        }
+    }
+}
+
+fn add_line(line: &mut Product, value: &CartValue, taken: &Taken<'_>, quantity: i128) {
+    let price = decimal(taken.event.field(value.price));
+    let currency = taken.event.field(value.currency).text();
+    if let (Some(price), Some(currency)) = (price, currency) {
+        line.quantity += quantity;
+        line.price = Some((price, currency.to_owned()));
+    }
+}
+
+impl Entity {
+    fn is_converted(&self) -> bool {
+        self.stages.last().is_some_and(Option::is_some)
+    }
+}
+
+impl ExpectedFunnel {
+    fn new(kpi: &Kpi, funnel: &Funnel) -> ExpectedFunnel {
+        let stages = funnel.stages.len();
+        ExpectedFunnel {
+            reached: vec![0; stages],
+            converted: 0,
+            abandoned: vec![0; stages],
+            recovered: 0,
+            steps: vec![Vec::new(); stages - 1],
+            open: 0,
+            value: BTreeMap::new(),
+            in_window: vec![vec![0; stages]; kpi.windows.len()],
+        }
+    }
+}

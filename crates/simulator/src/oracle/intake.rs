@@ -1,0 +1,188 @@
+//! What one topic-partition accepts (DESIGN 3.2): its clock, duplicates, late and too-late events,
+//! label values. Everything here looks at this topic-partition only.
+
+use std::collections::{BTreeMap, HashMap};
+
+use catalogue::plan::{FieldId, Keyed, Plan, Selector, TopicId};
+use events::{EventTime, Reject, Span};
+
+use super::{LabelValues, Logged, Read};
+
+/// An event that is not a duplicate, with what was known when it came.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    /// Its offset.
+    pub offset: i64,
+    /// Its partition's clock just before it.
+    pub k: EventTime,
+    /// Older than what the memory of ids covers.
+    pub too_late: bool,
+    /// The event.
+    pub event: &'a Read,
+}
+
+/// What a topic-partition must publish whatever its KPIs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExpectedInput {
+    /// `None` before the first event.
+    pub clock: Option<EventTime>,
+    /// Used, ignored, duplicate: by type and source.
+    pub events: BTreeMap<(String, String), [u64; 3]>,
+    /// By `Reject::ALL`'s order.
+    pub rejected: [u64; Reject::ALL.len()],
+    /// Behind the clock by more than the topic's lateness.
+    pub late: u64,
+    /// By type.
+    pub too_late: BTreeMap<String, u64>,
+}
+
+/// All of a topic-partition below its next offset.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    /// Which topic.
+    pub topic: TopicId,
+    /// The clock after all of it, `EventTime::MIN` before the first event.
+    pub clock: EventTime,
+    /// In offset order.
+    pub taken: Vec<Taken<'a>>,
+    /// The counters.
+    pub expected: ExpectedInput,
+    /// Per dimension's field, the values in order of first appearance.
+    seen_values: HashMap<FieldId, Vec<&'a str>>,
+    most_values: usize,
+}
+
+impl<'a> Intake<'a> {
+    /// Reads the records in offset order.
+    pub fn of(plan: &Plan, topic: TopicId, log: &'a [Logged]) -> Intake<'a> {
+        let mut intake = Intake {
+            topic,
+            clock: EventTime::MIN,
+            taken: Vec::new(),
+            expected: ExpectedInput {
+                clock: None,
+                events: BTreeMap::new(),
+                rejected: [0; Reject::ALL.len()],
+                late: 0,
+                too_late: BTreeMap::new(),
+            },
+            seen_values: dimension_fields(plan),
+            most_values: plan.limits.label_values,
+        };
+        let mut remembered_until: HashMap<(&str, &str), EventTime> = HashMap::new();
+        for record in log {
+            match &record.content {
+                Err(reject) => {
+                    let index = Reject::ALL.iter().position(|it| it == reject);
+                    intake.expected.rejected[index.expect("a closed list")] += 1;
+                }
+                Ok(event) => intake.take(plan, record, event, &mut remembered_until),
+            }
+        }
+        intake
+    }
+
+    fn take(
+        &mut self,
+        plan: &Plan,
+        record: &Logged,
+        event: &'a Read,
+        remembered_until: &mut HashMap<(&'a str, &'a str), EventTime>,
+    ) {
+        let k = self.clock;
+        let stamp = record
+            .timestamp
+            .map_or(event.time, |stamp| stamp.as_event_time());
+        self.clock = k.max(event.time.min(stamp));
+        self.expected.clock = Some(self.clock);
+        let labels = (event.type_name.clone(), event.source.clone());
+        let counts = self.expected.events.entry(labels).or_default();
+
+        let dedupe = plan.time.dedupe;
+        let identity = (event.source.as_str(), event.id.as_str());
+        if dedupe > Span::ZERO {
+            if remembered_until
+                .get(&identity)
+                .is_some_and(|until| k <= *until)
+            {
+                counts[2] += 1;
+                return;
+            }
+            remembered_until.insert(identity, k.max(event.time) + dedupe);
+        }
+        counts[usize::from(event.type_id.is_none())] += 1;
+        if event.time < k - plan.topics[usize::from(self.topic.0)].lateness {
+            self.expected.late += 1;
+        }
+        let too_late = dedupe > Span::ZERO && event.time < k - dedupe;
+        if too_late {
+            *self
+                .expected
+                .too_late
+                .entry(event.type_name.clone())
+                .or_default() += 1;
+        }
+        if event.type_id.is_some() {
+            for (field, values) in &mut self.seen_values {
+                if let Some(value) = event.field(*field).text()
+                    && values.len() < self.most_values
+                    && !values.contains(&value)
+                {
+                    values.push(value);
+                }
+            }
+            self.taken.push(Taken {
+                offset: record.offset,
+                k,
+                too_late,
+                event,
+            });
+        }
+    }
+
+    /// The label values of an event of this topic-partition.
+    pub fn labels(&self, event: &Read, by: &[catalogue::plan::Dimension]) -> LabelValues {
+        let label = |field: FieldId| match event.field(field).text() {
+            None => "unknown",
+            Some(value) if self.seen_values[&field].contains(&value) => value,
+            Some(_) => "other",
+        };
+        by.iter()
+            .map(|dimension| label(dimension.field).to_owned())
+            .collect()
+    }
+
+    /// The events that a selector selects, in offset order.
+    pub fn select(&self, selector: &Selector) -> impl Iterator<Item = &Taken<'a>> {
+        let here = selector.topic == self.topic;
+        self.taken
+            .iter()
+            .filter(move |taken| here && selects(selector, taken.event))
+    }
+
+    /// The same, with the entity that each is about; events without one are left out.
+    pub fn select_keyed(&self, keyed: &Keyed) -> impl Iterator<Item = (&str, &Taken<'a>)> {
+        let field = keyed.key;
+        let taken = self.select(&keyed.event);
+        taken.filter_map(move |taken| Some((taken.event.field(field).key()?, taken)))
+    }
+}
+
+/// Whether an event (of the selector's topic) is meant.
+pub fn selects(selector: &Selector, event: &Read) -> bool {
+    let of_type = event
+        .type_id
+        .is_some_and(|type_id| selector.types.contains(&type_id));
+    of_type
+        && selector.filters.iter().all(|filter| {
+            let value = event.field(filter.field).text().unwrap_or("unknown");
+            filter.values.iter().any(|it| it == value)
+        })
+}
+
+fn dimension_fields<'a>(plan: &Plan) -> HashMap<FieldId, Vec<&'a str>> {
+    let dimensions = plan.kpis.iter().flat_map(|kpi| &kpi.by);
+    dimensions
+        .map(|dimension| (dimension.field, Vec::new()))
+        .collect()
+}

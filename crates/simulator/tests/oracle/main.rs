@@ -1,0 +1,4 @@
+//! The oracle against examples worked out by hand.
+
+mod plans;
+mod reading;

@@ -1,0 +1,205 @@
+//! The oracle itself on examples small enough to be worked out by hand from the design's text.
+
+use std::sync::Arc;
+
+use events::{EventTime, KafkaTime};
+use simulator::oracle::{Expected, ExpectedFunnel, ExpectedKpi, ExpectedPromise, Oracle};
+
+use super::plans::Recipe;
+
+/// Within 10 s, lateness 2 s on both topics, horizon 60 s, hold 5 s; ends on a topic of their own.
+fn recipe() -> Recipe {
+    Recipe {
+        topics: 2,
+        end_topic: 1,
+        step_topics: [0, 1],
+        lateness: vec![2, 2],
+        within: 10,
+        horizon: 60,
+        hold: 5,
+        idle_timeout: 20,
+        recover: 100,
+        dedupe: 30,
+        windows: vec![5],
+        label_values: 10,
+    }
+}
+
+const BASE: i64 = 1_767_607_200;
+
+/// Plays `topic seconds type key` lines; Kafka's time is the event's.
+fn play(script: &str, display: i64) -> Expected {
+    let recipe = recipe();
+    let mut oracle = Oracle::new(Arc::new(recipe.plan()));
+    for (number, line) in script
+        .lines()
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+        .enumerate()
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let topic: u16 = words[0].parse().expect("a topic");
+        let time: i64 = BASE + words[1].parse::<i64>().expect("seconds");
+        let instant = jiff::Timestamp::from_second(time).expect("a time");
+        let (name, key) = (words[2], words[3]);
+        let rest = words
+            .get(4)
+            .map_or(String::new(), |rest| format!(",{rest}"));
+        let value = format!(
+            r#"{{"specversion":"1.0","id":"{number}","source":"/test","type":"{name}",
+               "time":"{instant}","data":{{"order_id":"{key}","cart_id":"{key}"{rest}}}}}"#
+        );
+        let stamp = KafkaTime(time * 1_000_000);
+        let bytes = Some(value.as_bytes());
+        oracle.record(
+            catalogue::plan::TopicId(topic),
+            0,
+            number as i64,
+            Some(stamp),
+            bytes,
+        );
+    }
+    oracle.expect(
+        0,
+        0,
+        &[i64::MAX, i64::MAX],
+        EventTime((BASE + display) * 1_000_000),
+    )
+}
+
+fn promise(script: &str, display: i64) -> ExpectedPromise {
+    let expected = play(script, display);
+    let ExpectedKpi::Promise(series) = &expected.kpis[0] else {
+        panic!("the first is a promise")
+    };
+    series[&vec!["unknown".to_owned()]].clone()
+}
+
+fn funnel(script: &str, ordered: bool) -> ExpectedFunnel {
+    let expected = play(script, 0);
+    let ExpectedKpi::Funnel(series) = &expected.kpis[1 + usize::from(ordered)] else {
+        panic!("the second and third are funnels")
+    };
+    series[&vec!["unknown".to_owned()]].clone()
+}
+
+#[test]
+fn an_end_in_time_keeps_and_one_a_second_over_breaks() {
+    let it = promise(
+        "0 0 order.placed a
+         0 0 order.placed b
+         1 10 order.fulfilled a
+         1 11 order.fulfilled b",
+        11,
+    );
+    assert_eq!(
+        (it.counters.kept, it.counters.broken, it.counters.completed),
+        (1, 1, 2)
+    );
+}
+
+#[test]
+fn an_order_is_broken_when_the_end_s_clock_reaches_its_deadline() {
+    let script = |clock: i64| format!("0 0 order.placed a\n1 {clock} order.fulfilled other");
+    assert_eq!(promise(&script(11), 0).counters.broken, 0);
+    assert_eq!(promise(&script(12), 0).counters.broken, 1);
+    let late_pipe = promise(&format!("{}\n1 9 order.fulfilled a", script(12)), 0);
+    assert_eq!(
+        (
+            late_pipe.counters.broken,
+            late_pipe.counters.judged_too_early
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_cancel_takes_out_before_the_deadline_and_only_closes_after_it() {
+    let before = promise(
+        "0 0 order.placed a\n1 5 order.cancelled a\n1 50 order.picked a",
+        60,
+    );
+    assert_eq!((before.counters.broken, before.counters.cancelled), (0, 1));
+    let after = promise(
+        "0 0 order.placed a\n1 12 order.picked z\n1 13 order.cancelled a",
+        60,
+    );
+    assert_eq!((after.counters.broken, after.counters.cancelled), (1, 1));
+}
+
+#[test]
+fn an_end_waits_for_its_start_no_longer_than_hold() {
+    let script = |clock: i64| {
+        format!("1 3 order.fulfilled a\n0 {clock} order.placed other\n0 1 order.placed a")
+    };
+    assert_eq!(promise(&script(8), 0).counters.completed, 1);
+    let given_up = promise(&script(9), 0).counters;
+    assert_eq!((given_up.completed, given_up.ends_without_start), (0, 1));
+}
+
+#[test]
+fn a_second_start_is_a_repeat_until_horizon_and_lateness_have_passed() {
+    let script =
+        |clock: i64| format!("0 0 order.placed a\n0 {clock} order.placed b\n0 1 order.placed a");
+    assert_eq!(promise(&script(62), 0).counters.repeated, 1);
+    assert_eq!(promise(&script(63), 0).counters.repeated, 0);
+}
+
+#[test]
+fn nothing_comes_and_the_order_is_overdue_then_unjudged() {
+    let it = |display| promise("0 0 order.placed a", display);
+    assert_eq!((it(9).overdue, it(9).windows[0].pending), (0, 1));
+    assert_eq!((it(10).overdue, it(10).overdue_unjudged), (1, 0));
+    assert_eq!((it(12).overdue_unjudged, it(15).windows[0].broken), (1, 1));
+}
+
+#[test]
+fn an_order_that_nobody_ends_expires_and_is_broken() {
+    let it = promise("0 0 order.placed a\n1 63 order.fulfilled b", 100);
+    assert_eq!(
+        (it.counters.expired, it.counters.broken, it.open),
+        (1, 1, 0)
+    );
+}
+
+#[test]
+fn steps_are_timed_and_open_orders_wait_for_the_next_one() {
+    let it = promise(
+        "0 0 order.placed a
+         0 2 payment.authorized a
+         1 5 order.picked a
+         1 9 order.fulfilled a
+         0 1 order.placed b
+         0 4 payment.authorized b",
+        10,
+    );
+    let seconds =
+        |leg: usize| -> Vec<f64> { it.steps[leg].iter().map(|span| span.seconds()).collect() };
+    assert_eq!(
+        (seconds(0), seconds(1), seconds(2)),
+        (vec![2.0, 3.0], vec![3.0], vec![4.0])
+    );
+    assert_eq!(it.open_at_step, [0, 1, 0]);
+}
+
+#[test]
+fn an_abandoned_cart_leaves_its_value_and_may_come_back() {
+    let add = r#""product_id":"p","quantity":2,"price":"1.25","currency":"EUR""#;
+    let gone = format!("0 0 cart.item_added a {add}\n0 23 cart.viewed z");
+    let it = funnel(&gone, false);
+    assert_eq!((it.abandoned[0], it.recovered, it.open), (1, 0, 0));
+    assert_eq!(it.value["EUR"], 2_500_000_000);
+    let back = funnel(
+        &format!("{gone}\n0 24 checkout.started a\n0 25 cart.bought a"),
+        false,
+    );
+    assert_eq!((back.abandoned[0], back.recovered, back.open), (1, 1, 1));
+    assert_eq!(back.reached, [1, 1, 1]);
+}
+
+#[test]
+fn an_ordered_funnel_takes_stages_in_order_only() {
+    let script = "0 0 checkout.started a\n0 1 cart.item_added a\n0 2 cart.bought a";
+    assert_eq!(funnel(script, false).reached, [1, 1, 1]);
+    assert_eq!(funnel(script, true).reached, [1, 0, 0]);
+}
