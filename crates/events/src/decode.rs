@@ -199,3 +199,40 @@ impl From<NotJson> for Reject {
         Reject::NotJson
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scratch_space_does_not_grow_from_event_to_event() {
+        let fields = (0..300).map(|number| format!("field_{number}")).collect();
+        let projection = Projection {
+            types: vec![],
+            fields,
+            max_future: Span::ZERO,
+            max_bytes: 1 << 20,
+        };
+        let mut decoder = Decoder::new(&projection);
+        let value = format!(
+            r#"{{"specversion":"1.0","id":"\u0031","source":"{}\n","type":"t","time":"1970-01-01T00:00:00Z"}}"#,
+            "s".repeat(10_000),
+        );
+        let record = Record {
+            timestamp: None,
+            key: None,
+            value: Some(value.as_bytes()),
+            headers: &[],
+        };
+        let mut sizes = Vec::new();
+        for _ in 0..1000 {
+            assert!(decoder.decode(&record).is_ok());
+            sizes.push(decoder.scratch.allocated_bytes());
+        }
+        assert!(
+            sizes[2..].iter().all(|size| *size == sizes[2]),
+            "{:?}",
+            &sizes[..10]
+        );
+    }
+}

@@ -81,9 +81,10 @@ impl<'a> Value<'a> {
     }
 
     /// As an entity's key: a non-empty string, or an integer of at most 64 bits, as text.
+    /// Of an integer's spellings only the shortest is one (`-0` is none).
     pub fn key(self) -> Option<&'a str> {
         match self {
-            Value::Text("") => None,
+            Value::Text("") | Value::Number("-0") => None,
             Value::Text(text) => Some(text),
             Value::Number(text) => {
                 let integer = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
@@ -153,5 +154,71 @@ impl Reject {
             Reject::BadData => "bad_data",
             Reject::BadKey => "bad_key",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: Value, text: Option<&str>, key: Option<&str>) {
+        assert_eq!((value.text(), value.key()), (text, key), "{value:?}");
+    }
+
+    #[test]
+    fn a_value_is_read_as_a_dimension_and_as_a_key() {
+        check(Value::Missing, None, None);
+        check(Value::Text(""), None, None);
+        check(Value::Text("o-1"), Some("o-1"), Some("o-1"));
+        check(Value::Number("7"), Some("7"), Some("7"));
+        check(Value::Bool(true), Some("true"), None);
+        check(Value::Bool(false), Some("false"), None);
+        check(Value::Nested, None, None);
+    }
+
+    #[test]
+    fn only_integers_of_64_bits_are_keys() {
+        for text in [
+            "0",
+            "-1",
+            "9007199254740993",
+            "18446744073709551615",
+            "-9223372036854775808",
+        ] {
+            check(Value::Number(text), Some(text), Some(text));
+        }
+        for text in [
+            "-0",
+            "1.0",
+            "1e3",
+            "18446744073709551616",
+            "-9223372036854775809",
+        ] {
+            check(Value::Number(text), Some(text), None);
+        }
+    }
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own_and_its_number() {
+        for (number, reject) in Reject::ALL.into_iter().enumerate() {
+            assert_eq!(reject as usize, number);
+            let same = |other: &&Reject| other.as_str() == reject.as_str();
+            assert_eq!(Reject::ALL.iter().filter(same).count(), 1, "{reject:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_outside_the_projection_is_missing() {
+        let event = Event {
+            source: "s",
+            id: "1",
+            type_name: "t",
+            type_id: None,
+            time: EventTime(0),
+            fields: &[Value::Bool(true)],
+        };
+        assert_eq!(event.field(FieldId(0)), Value::Bool(true));
+        assert_eq!(event.field(FieldId(1)), Value::Missing);
     }
 }

@@ -52,3 +52,55 @@ impl Key {
         Key([hash as u32, (hash >> 32) as u32, (hash >> 64) as u32])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hexadecimal(key: Key) -> String {
+        key.to_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    #[test]
+    fn the_hash_is_fixed_for_all_machines_and_versions() {
+        // The low 96 bits, lowest first, of XXH3-128 with seed 0: of nothing, from the reference
+        // implementation's documentation (99aa06d3014798d86001c324468d497f).
+        assert_eq!(hexadecimal(Key::of("")), "7f498d4624c30160d8984701");
+        assert_eq!(Key::of("o-123"), Key::of("o-123"));
+        assert_ne!(Key::of("o-123"), Key::of("o-124"));
+    }
+
+    #[test]
+    fn the_border_of_a_pair_counts() {
+        assert_ne!(Key::of_pair("ab", "c"), Key::of_pair("a", "bc"));
+        assert_ne!(Key::of_pair("", "a"), Key::of_pair("a", ""));
+        assert_ne!(Key::of_pair("a", "b"), Key::of("ab"));
+    }
+
+    #[test]
+    fn long_pairs_hash_as_short_ones_do() {
+        let (first, second) = ("s".repeat(200), "i".repeat(300));
+        for length in [0, 1, 51, 52, 53, 54, 300] {
+            let second = &second[..length];
+            let mut bytes = (first.len() as u32).to_le_bytes().to_vec();
+            bytes.extend_from_slice(first.as_bytes());
+            bytes.extend_from_slice(second.as_bytes());
+            let whole = Key::from_hash(xxh3_128(&bytes));
+            assert_eq!(Key::of_pair(&first, second), whole, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_low_half_is_made_of_the_first_bytes() {
+        let key = Key::of("o-123");
+        let (low, _) = key
+            .to_bytes()
+            .split_first_chunk()
+            .map(|(low, rest)| (*low, rest))
+            .unwrap();
+        assert_eq!(key.low(), u64::from_le_bytes(low));
+    }
+}

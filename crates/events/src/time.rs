@@ -117,3 +117,41 @@ impl fmt::Display for Span {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(micros: i64, expected: &str) {
+        assert_eq!(Span(micros).to_string(), expected);
+    }
+
+    #[test]
+    fn a_span_is_written_in_its_largest_whole_unit() {
+        check(0, "0s");
+        check(1, "1us");
+        check(1_500, "1500us");
+        check(2_000, "2ms");
+        check(1_500_000, "1500ms");
+        check(30_000_000, "30s");
+        check(90_000_000, "90s");
+        check(300_000_000, "5m");
+        check(5_400_000_000, "90m");
+        check(7_200_000_000, "2h");
+        check(86_400_000_000, "1d");
+        check(-300_000_000, "-5m");
+        check(i64::MIN, "-9223372036854775808us");
+    }
+
+    #[test]
+    fn arithmetic_stops_at_the_ends() {
+        assert_eq!(EventTime(i64::MAX) + Span(1), EventTime(i64::MAX));
+        assert_eq!(EventTime(i64::MIN) - Span(1), EventTime(i64::MIN));
+        assert_eq!(EventTime(i64::MAX) - EventTime(-1), Span(i64::MAX));
+        assert_eq!(Span(i64::MIN) + Span(-1), Span(i64::MIN));
+        assert_eq!(KafkaTime::from_millis(i64::MAX), KafkaTime(i64::MAX));
+        assert_eq!(KafkaTime::from_millis(-1), KafkaTime(-1000));
+        assert!(EventTime::MIN - Span::from_seconds(1 << 30) < EventTime::MIN);
+    }
+}
