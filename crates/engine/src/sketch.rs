@@ -28,6 +28,12 @@ impl Bucket {
         Bucket((u64::from(shift) * HALF + (value >> shift)) as u16)
     }
 
+    /// The duration in its middle.
+    pub fn middle(self) -> Span {
+        let (lowest, next) = (self.lowest(), Bucket(self.0 + 1).lowest());
+        Span(lowest.0 + (next.0 - lowest.0) / 2)
+    }
+
     /// The lowest duration in it.
     pub fn lowest(self) -> Span {
         let number = u64::from(self.0);

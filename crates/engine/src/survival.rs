@@ -91,19 +91,27 @@ impl Survival {
         let mut at_risk = 0u64;
         let mut surviving = 1.0;
         for row in &self.rows {
-            at_risk += row.entered;
             if row.completed > 0 {
-                surviving *= 1.0 - row.completed as f64 / at_risk as f64;
+                surviving *= 1.0 - row.completed as f64 / exposed(row, at_risk);
             }
             // A tenth of a millionth: the product's rounding must not hide a quantile just reached.
             while next < N && surviving <= 1.0 - quantiles[next] + 1e-7 {
                 found[next] = row.age.lowest().seconds();
                 next += 1;
             }
-            at_risk -= row.completed + row.left;
+            at_risk = (at_risk + row.entered).saturating_sub(row.completed + row.left);
         }
         Some(found)
     }
+}
+
+/// How many were at risk in a bucket, given those at risk at its beginning. Ages within a bucket
+/// are not known: who entered or left in it is taken to have been there for half of it, as
+/// actuaries do; age zero is an instant, so who entered there was there for all of it.
+fn exposed(row: &Row, at_risk: u64) -> f64 {
+    let entered = if row.age == Bucket(0) { 1.0 } else { 0.5 } * row.entered as f64;
+    let exposed = at_risk as f64 + entered - 0.5 * row.left as f64;
+    exposed.max(row.completed as f64)
 }
 
 #[cfg(test)]

@@ -395,14 +395,14 @@ impl SeriesWindow {
         let mut table = Survival::default();
         for (number, pane) in self.completed.window(display) {
             for (bucket, count) in pane.buckets() {
-                let took = bucket.lowest();
+                let took = bucket.middle();
                 let start = middle(number) - took;
                 table.add_completed(entry(start).min(took), took, u64::from(*count));
             }
         }
         for (number, pane) in self.left.window(display) {
             for (bucket, count) in pane.buckets() {
-                let age = bucket.lowest();
+                let age = bucket.middle();
                 table.add_left(entry(middle(number) - age).min(age), age, u64::from(*count));
             }
         }
@@ -412,7 +412,7 @@ impl SeriesWindow {
             .chain(self.left.after(display))
         {
             for (bucket, count) in pane.buckets() {
-                let start = middle(number) - bucket.lowest();
+                let start = middle(number) - bucket.middle();
                 if start < end {
                     table.add_left(entry(start), end - start, u64::from(*count));
                 }
