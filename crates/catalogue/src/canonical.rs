@@ -91,13 +91,13 @@ const TYPES: [CanonicalType; 54] = [
     ),
     known(
         "cart.item_removed",
-        &["cart_id", "product_id", "quantity"],
-        &[],
+        &["cart_id", "product_id"],
+        &["quantity"],
     ),
     known(
         "cart.item_saved_for_later",
-        &["cart_id", "product_id", "quantity"],
-        &[],
+        &["cart_id", "product_id"],
+        &["quantity"],
     ),
     known("checkout.started", &["cart_id"], &[]),
     known("checkout.step_completed", &["cart_id", "step"], &[]),
@@ -150,11 +150,11 @@ const TYPES: [CanonicalType; 54] = [
     known("member.joined", &["member_id"], &[]),
     known("member.left", &["member_id"], &[]),
     known("prospect.qualified", &["account_id"], &[]),
-    known("integration.attempted", &["account_id", "outcome"], &[]),
+    known("integration.attempted", &["outcome"], &["account_id"]),
     known(
         "account.category_adopted",
-        &["account_id", "category"],
-        &["categories_purchased"],
+        &["account_id", "category", "categories_purchased"],
+        &[],
     ),
     known(
         "marketing.spend_recorded",

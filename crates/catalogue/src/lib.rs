@@ -1,5 +1,110 @@
 //! From definitions in TOML to a validated plan. Pure: texts in, settings and a `Plan` out, or all
 //! problems at once, each with file, line, column and how to mend it.
+//!
+//! # `kept.toml`
+//!
+//! Values shown are the defaults, but for those marked. A duration is a whole number with `ms`,
+//! `s`, `m`, `h` or `d`. An unknown key is a problem that names the nearest valid one.
+//!
+//! ```toml
+//! [kafka]
+//! brokers = "one:9092,two:9092"     # required
+//! group = "kept"
+//! start = "24h"                     # a duration back, "earliest" or "latest"
+//! dead_letter_topic = "shop.rejected" # without it rejected records are only counted
+//! workers = 4                       # without it one per core
+//! [[kafka.topic]]                   # at least one
+//! name = "shop.events"              # required
+//! key = "cart_id"                   # the `data` member that producers use as the record key
+//! types = ["*"]                     # exact, `order.*`, `*`; required when there are several topics
+//! format = "cloudevents"
+//! lateness = "30s"                  # default: that of [time]
+//! [kafka.client]                    # for librdkafka; sasl.password = and "sasl.password" = are one
+//! "sasl.password_file" = "secret"   # the file's content, trimmed; paths start at kept.toml's folder
+//! [time]
+//! lateness = "30s"
+//! max_future = "5m"
+//! dedupe = "15m"                    # "0s": off
+//! [limits]
+//! label_values = 100
+//! open_entities = 1_000_000
+//! held_entities = 200_000
+//! dedupe_entries = 5_000_000
+//! record_bytes = "256KiB"           # or a number of bytes
+//! [http]
+//! listen = "127.0.0.1:9464"
+//! [state]
+//! url = "file:///var/lib/kept"
+//! snapshot_every = "10s"
+//! [catalogue]
+//! namespace = "shop"
+//! packs = ["promise", "cart"]       # default: both, or none when there are `files`
+//! files = ["my-kpis.toml"]          # default: none
+//! max_series = 100_000
+//! ```
+//!
+//! Environment variables override: `KEPT__KAFKA__BROKERS`. The parts between `__` are the keys, in
+//! any case; values are TOML where they can be, else text. Under `KEPT__KAFKA__CLIENT__` one `_` is
+//! a dot (`SASL_PASSWORD_FILE` is `sasl.password_file`), a name with dots is taken as it is, and
+//! values are always text.
+//!
+//! # Catalogue files
+//!
+//! A selector is `"type"`, `["type", "other"]` or `{ type = ..., topic = "...", where = { field =
+//! "value" or ["one", "other"] } }`. A promise's selectors also have `key = "..."` and are always
+//! tables. A missing field matches the value `unknown`.
+//!
+//! ```toml
+//! [kpi.ID]                          # metrics are <namespace>_<ID>_...
+//! kind = "count"                    # count | ratio | promise | funnel
+//! help = "What it is"               # required
+//! by = ["region", { field = "channel", values = ["web", "app"] }] # at most 4
+//! windows = ["5m", "1h", "1d"]      # whole minutes up to 7d, at most 8
+//! role = "supporting"               # core | supporting | guardrail
+//! owner = "a team"
+//! target = { max = 1, min = 0, goal = 1, benchmark = 1 } # each optional; promises: durations too
+//!
+//! # count
+//! event = { type = "order.placed" } # required
+//! sum = "total"                     # or { field = "total", unit = "money" }, "money" or "number"
+//! sum_name = "order_revenue"        # required with sum
+//!
+//! # ratio: each side a counter ("orders", "orders.sum", "cart.checkout") or a selector, which may
+//! # have a `sum` of its own
+//! numerator = "orders.sum"
+//! denominator = { type = "session.started" }
+//!
+//! # promise
+//! start = { type = "order.placed", key = "order_id" }
+//! end = { type = "order.fulfilled", key = "order_id" }
+//! cancel = { type = "order.cancelled", key = "order_id" } # optional, on the topic of `end`
+//! within = "60s"
+//! objective = 0.95
+//! horizon = "24h"
+//! hold = "10m"
+//! histogram = "both"                # both | classic
+//! target = { quantile = 0.95, max = "60s" } # the quantile is required: 0.5, 0.9, 0.95 or 0.99
+//! step = [{ name = "payment", event = { type = "payment.authorized", key = "order_id" }, owner = "a team" }]
+//!
+//! # funnel, all on one topic
+//! key = "cart_id"
+//! mode = "reached"                  # reached | ordered
+//! idle_timeout = "30m"
+//! recover = "24h"
+//! stage = [{ name = "cart", event = "cart.item_added" }, { name = "order", event = "order.placed" }]
+//! touch = ["cart.viewed"]           # keep it alive without being a stage
+//! [kpi.ID.value]                    # optional: what abandoned ones were worth
+//! name = "cart_value_abandoned"     # <namespace>_<name>_total{currency}
+//! add = "cart.item_added"           # adds quantity x price
+//! set = "cart.quantity_changed"     # the new absolute quantity
+//! remove = ["cart.item_removed", "cart.item_saved_for_later"]
+//! product = "product_id"
+//! quantity = "quantity"
+//! price = "unit_price"
+//! currency = "currency"
+//! ```
+//!
+//! A file's definition takes the place of a pack's of the same id.
 
 mod client;
 mod definition;
@@ -7,6 +112,7 @@ mod problem;
 mod text;
 
 pub mod canonical;
+pub mod estimate;
 pub mod metrics;
 pub mod packs;
 pub mod plan;
@@ -17,7 +123,8 @@ pub use problem::Problem;
 pub use settings::Settings;
 
 use definition::{Definitions, Frame};
-use problem::{Problems, suggestion};
+use estimate::{MANY_SERIES, estimate, total_series};
+use problem::{Place, Problems, nearest, suggestion};
 use text::section::{Section, Sited};
 use text::tree::Table;
 use text::{environment, tree};
@@ -115,12 +222,60 @@ pub fn read(sources: &Sources<'_>) -> Result<(Settings, Plan), Vec<Problem>> {
         topics,
     };
     let plan = definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
+    if problems.is_empty() {
+        let entry = document.get("catalogue").map(|entry| &entry.node);
+        let place = entry.map_or(&document.place, |node| &node.place);
+        refuse_too_many_series(&plan, place, &problems);
+    }
     let problems = problems.into_sorted();
     if problems.is_empty() {
         Ok((settings, plan))
     } else {
         Err(problems)
     }
+}
+
+fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
+    let (estimates, most) = (estimate(plan), plan.limits.max_series as u64);
+    let total = total_series(&estimates);
+    let Some(largest) = estimates.iter().max_by_key(|one| one.per_partition) else {
+        return;
+    };
+    if total > most {
+        let message = format!(
+            "the catalogue can make about {total} series with one partition, above max_series = \
+             {most}; kpi \"{}\" makes most: declare values, drop a dimension or a window, or raise \
+             max_series in [catalogue]",
+            largest.kpi
+        );
+        problems.add(place, message);
+    }
+}
+
+/// What is allowed, and yet may not be meant: KPIs with very many series, types that look misspelt.
+pub fn warnings(plan: &Plan) -> Vec<String> {
+    let many = estimate(plan)
+        .into_iter()
+        .filter(|one| one.per_partition > MANY_SERIES)
+        .map(|one| {
+            format!(
+                "kpi \"{}\" can make about {} series in each partition ({} label sets)",
+                one.kpi, one.per_partition, one.label_sets
+            )
+        });
+    let known: Vec<&str> = canonical::types().iter().map(|known| known.name).collect();
+    let strange = plan
+        .types
+        .iter()
+        .filter(|used| canonical::of(&used.name).is_none());
+    let misspelt = strange.filter_map(|used| {
+        let near = nearest(&used.name, &known, 2)?;
+        Some(format!(
+            "type \"{}\" is not a canonical one, did you mean \"{near}\"?",
+            used.name
+        ))
+    });
+    many.chain(misspelt).collect()
 }
 
 fn document(path: &str, text: &str, variables: &[(String, String)], problems: &Problems) -> Table {

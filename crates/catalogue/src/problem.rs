@@ -52,6 +52,10 @@ impl Problems {
         });
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// All of them: sources in the order in which they were first complained of, then by position.
     pub fn into_sorted(self) -> Vec<Problem> {
         let mut list = self.0.into_inner();
@@ -70,17 +74,21 @@ impl Problems {
 
 /// `, did you mean "x"?` for the nearest of the valid names, else the names themselves.
 pub(crate) fn suggestion(written: &str, valid: &[&str]) -> String {
-    let nearest = valid
+    match nearest(written, valid, written.chars().count() / 3 + 1) {
+        Some(name) => format!(", did you mean \"{name}\"?"),
+        None if valid.is_empty() => String::new(),
+        None => format!(", valid here: {}", valid.join(", ")),
+    }
+}
+
+/// The valid name that is at most so many edits away; of equally near ones the first by alphabet.
+pub(crate) fn nearest<'a>(written: &str, valid: &[&'a str], most: usize) -> Option<&'a str> {
+    let near = valid
         .iter()
         .map(|name| (edit_distance(written, name), *name))
         .min();
-    match nearest {
-        Some((distance, name)) if distance <= name.len().max(written.len()) / 3 + 1 => {
-            format!(", did you mean \"{name}\"?")
-        }
-        _ if valid.is_empty() => String::new(),
-        _ => format!(", valid here: {}", valid.join(", ")),
-    }
+    near.filter(|(distance, _)| *distance <= most)
+        .map(|(_, name)| name)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other

@@ -3,6 +3,7 @@
 //! Every default is here, in one place. The keys are those of the design, section 2.3; the crate's
 //! documentation shows them all.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use events::Span;
@@ -26,8 +27,8 @@ pub struct Settings {
     pub state: State,
 }
 
-/// `[kafka]` without its topics, which are in the plan.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// `[kafka]` without its topics, which are in the plan. Printed with `{:?}` it keeps its secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Kafka {
     /// `host:port`, with commas between several.
     pub brokers: String,
@@ -41,6 +42,20 @@ pub struct Kafka {
     pub workers: Option<usize>,
     /// Settings for librdkafka, in order, without those that Kept owns. Secrets are filled in.
     pub client: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.client.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("Kafka")
+            .field("brokers", &self.brokers)
+            .field("group", &self.group)
+            .field("start", &self.start)
+            .field("dead_letter_topic", &self.dead_letter_topic)
+            .field("workers", &self.workers)
+            .field("client keys", &keys)
+            .finish()
+    }
 }
 
 /// Where a brand-new group begins to read.

@@ -109,10 +109,9 @@ fn stages(section: &Section<'_>, builder: &mut Builder<'_>, events: &mut Events)
     let tables = section.tables("stage");
     if !STAGES.contains(&tables.len()) {
         let title = section.title();
-        let message = format!(
-            "{title} has {} stages, written as [[{title}.stage]]: it needs 2 to 32",
-            tables.len()
-        );
+        let count = tables.len();
+        let message =
+            format!("{title} needs 2 to 32 stages, each as [[{title}.stage]]: it has {count}");
         builder
             .problems
             .add(common::place_of(section, "stage"), message);

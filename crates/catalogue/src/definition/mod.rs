@@ -89,10 +89,9 @@ pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems)
         .iter()
         .map(|one| entity_kpi(one, &mut builder))
         .collect();
-    let ids: Vec<&str> = list.iter().map(|one| one.id.as_str()).collect();
     let ratios: Vec<(usize, Option<Kpi>)> = (0..list.len())
         .filter(|&at| kind_of(&list[at].table) == Some("ratio"))
-        .map(|at| (at, ratio::read(&list[at], &mut builder, &ids, &kpis)))
+        .map(|at| (at, ratio::read(&list[at], &mut builder, list, &kpis)))
         .collect();
     for (at, kpi) in ratios {
         kpis[at] = kpi;

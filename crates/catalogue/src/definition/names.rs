@@ -11,7 +11,11 @@ use crate::problem::{Place, Problems};
 pub(crate) fn check(plan: &Plan, places: &[&Place], problems: &Problems) {
     let mut owners: BTreeMap<String, usize> = BTreeMap::new();
     for (at, kpi) in plan.kpis.iter().enumerate() {
-        for family in families(plan, kpi) {
+        // A double _ means that a name in it is missing or bad, which is a problem already.
+        for family in families(plan, kpi)
+            .iter()
+            .filter(|family| !family.name.contains("__"))
+        {
             for name in taken_by(&family.name, family.kind) {
                 let owner = *owners.entry(name).or_insert(at);
                 if owner == at {

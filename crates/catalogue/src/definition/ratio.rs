@@ -3,17 +3,19 @@
 //! A side that refers is not counted again: `"orders"`, `"orders.sum"`, `"cart.checkout"`.
 
 use super::selector::Builder;
-use super::{Definition, count, finish, open};
+use super::{Definition, count, finish, kind_of, open};
 use crate::plan::{Count, Kind, Kpi, KpiId, Part, Ratio, Reference, ReferenceSeries};
 use crate::problem::{Place, suggestion};
 use crate::text::section::Section;
 use crate::text::tree::{Node, Table, Value};
 
-/// `ids` and `kpis` are all definitions in order; those of ratios are not read yet.
+const NO_COUNTER: &str = "name a count or a stage of a funnel";
+
+/// `kpis` are what was read of `definitions` so far: all but the ratios.
 pub(crate) fn read(
     definition: &Definition,
     builder: &mut Builder<'_>,
-    ids: &[&str],
+    definitions: &[Definition],
     kpis: &[Option<Kpi>],
 ) -> Option<Kpi> {
     let section = open(definition, &["numerator", "denominator"], builder.problems);
@@ -26,7 +28,7 @@ pub(crate) fn read(
             );
             continue;
         };
-        sides.push(part(definition, side, node, builder, ids, kpis));
+        sides.push(part(definition, side, node, builder, definitions, kpis));
     }
     let denominator = sides.pop().flatten();
     let numerator = sides.pop().flatten();
@@ -54,11 +56,11 @@ fn part(
     side: &str,
     node: &Node,
     builder: &mut Builder<'_>,
-    ids: &[&str],
+    definitions: &[Definition],
     kpis: &[Option<Kpi>],
 ) -> Option<Part> {
     match &node.value {
-        Value::Text(text) => reference(text, &node.place, builder, ids, kpis).map(Part::Of),
+        Value::Text(text) => reference(text, &node.place, builder, definitions, kpis).map(Part::Of),
         Value::Table(table) => Some(Part::Own(own(definition, side, table, builder))),
         _ => {
             let message = format!("\"{side}\" must be the name of a counter or a selector");
@@ -102,25 +104,28 @@ fn reference(
     text: &str,
     place: &Place,
     builder: &Builder<'_>,
-    ids: &[&str],
+    definitions: &[Definition],
     kpis: &[Option<Kpi>],
 ) -> Option<Reference> {
     let (id, series) = text
         .split_once('.')
         .map_or((text, None), |(id, rest)| (id, Some(rest)));
+    let ids: Vec<&str> = definitions.iter().map(|known| known.id.as_str()).collect();
     let Some(at) = ids.iter().position(|known| *known == id) else {
-        let hint = suggestion(id, ids);
+        let hint = suggestion(id, &ids);
         builder
             .problems
             .add(place, format!("there is no kpi \"{id}\"{hint}"));
         return None;
     };
     let Some(kpi) = &kpis[at] else {
-        // Either it has problems of its own, or it is a ratio, or it is read as one.
-        builder.problems.add(
-            place,
-            format!("kpi \"{id}\" can't be used here: see its definition"),
-        );
+        // Any other kind that is not there has a problem of its own.
+        if kind_of(&definitions[at].table) == Some("ratio") {
+            builder.problems.add(
+                place,
+                format!("kpi \"{id}\" is a ratio itself: {NO_COUNTER}"),
+            );
+        }
         return None;
     };
     let found = match (&kpi.kind, series) {
@@ -145,9 +150,7 @@ fn reference(
                 )
             })
         }
-        _ => Err(format!(
-            "kpi \"{id}\" is neither a count nor a funnel: it has no single counter"
-        )),
+        _ => Err(format!("kpi \"{id}\" is a promise: {NO_COUNTER}")),
     };
     match found {
         Ok(series) => Some(Reference {

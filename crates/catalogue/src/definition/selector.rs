@@ -3,11 +3,13 @@
 //! A type must be carried by exactly one input topic, or the selector must name its topic: an
 //! event that arrives on two topics would count twice.
 
+use std::cell::RefCell;
+
 use events::{FieldId, TypeId};
 
 use crate::canonical;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
-use crate::problem::{Problems, suggestion};
+use crate::problem::{Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
 use crate::text::tree::{Entry, Node, Table, Value};
 
@@ -17,6 +19,8 @@ pub(crate) struct Builder<'a> {
     pub topics: &'a [Topic],
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
+    /// Types that no topic carries: said once, not by each selector.
+    missing: RefCell<Vec<String>>,
 }
 
 /// How strictly an entity key is asked for.
@@ -35,6 +39,7 @@ impl<'a> Builder<'a> {
             topics,
             types: Vec::new(),
             fields: Vec::new(),
+            missing: RefCell::default(),
         }
     }
 
@@ -228,6 +233,24 @@ impl<'a> Builder<'a> {
         TopicId(at as u16)
     }
 
+    fn nobody_carries(&self, name: &Sited<String>) {
+        let mut missing = self.missing.borrow_mut();
+        if missing.contains(&name.value) {
+            return;
+        }
+        missing.push(name.value.clone());
+        let known: Vec<&str> = canonical::types().iter().map(|known| known.name).collect();
+        let near = nearest(&name.value, &known, 4).filter(|near| *near != name.value);
+        let hint = near
+            .map(|near| format!(", did you mean \"{near}\"?"))
+            .unwrap_or_default();
+        let message = format!(
+            "no topic carries type \"{}\": add it to a topic's \"types\"{hint}",
+            name.value
+        );
+        self.problems.add(&name.place, message);
+    }
+
     fn only_topic(&self, types: &[Sited<String>]) -> TopicId {
         let mut found: Option<usize> = None;
         for name in types {
@@ -240,7 +263,7 @@ impl<'a> Builder<'a> {
                 .map(|&at| self.topics[at].name.as_str())
                 .collect();
             match (carriers[..].first(), carriers.len(), found) {
-                (None, ..) => self.problems.add(&name.place, nobody_carries(&name.value)),
+                (None, ..) => self.nobody_carries(name),
                 (_, 2.., _) => {
                     let message = format!(
                         "type \"{}\" arrives on {} and would count twice: name its \"topic\" here",
@@ -261,21 +284,6 @@ impl<'a> Builder<'a> {
         }
         TopicId(found.unwrap_or(0) as u16)
     }
-}
-
-fn nobody_carries(name: &str) -> String {
-    let known: Vec<&str> = canonical::types().iter().map(|known| known.name).collect();
-    let hint = if known.contains(&name) {
-        String::new()
-    } else {
-        suggestion(name, &known)
-    };
-    let hint = if hint.starts_with(", did") {
-        hint
-    } else {
-        String::new()
-    };
-    format!("no topic carries type \"{name}\": add it to a topic's \"types\"{hint}")
 }
 
 /// Whether a topic's list has the type: exact, `prefix.*` or `*`.

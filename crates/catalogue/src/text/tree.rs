@@ -38,7 +38,7 @@ impl Value {
         match self {
             Value::Text(_) => "text",
             Value::Integer(_) => "a whole number",
-            Value::Float(_) => "a number",
+            Value::Float(_) => "a number with a fraction",
             Value::Boolean(_) => "a boolean",
             Value::Datetime => "a date",
             Value::List(_) => "a list",

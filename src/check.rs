@@ -1,0 +1,132 @@
+//! `kept check` without a broker: every problem of the configuration and its catalogue files, or a
+//! summary of what the plan will make.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use catalogue::estimate::{AtLimits, Estimate, at_limits, estimate, total_series};
+use catalogue::plan::{Kind, Plan};
+use catalogue::{Settings, warnings};
+
+use crate::config;
+
+/// Writes problems to standard error, or the summary to standard output. `Ok` holds what was read,
+/// for the checks that need a broker; `Err` is the exit code after problems.
+pub fn run(path: &Path) -> Result<(Settings, Plan), ExitCode> {
+    let (settings, plan) = config::load(path).map_err(|problems| {
+        let mut text: String = problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect();
+        let plural = if problems.len() == 1 {
+            "problem"
+        } else {
+            "problems"
+        };
+        text += &format!("{}: {} {plural}\n", path.display(), problems.len());
+        write(io::stderr().lock(), &text);
+        ExitCode::FAILURE
+    })?;
+    write(io::stdout().lock(), &summary(&plan));
+    let warned: String = warnings(&plan)
+        .iter()
+        .map(|text| format!("warning: {text}\n"))
+        .collect();
+    write(io::stderr().lock(), &warned);
+    Ok((settings, plan))
+}
+
+/// Whoever closed the pipe does not want the rest: that is no failure of the check.
+fn write(mut out: impl io::Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The plan in a page.
+fn summary(plan: &Plan) -> String {
+    let mut text = String::new();
+    for topic in &plan.topics {
+        let key = topic.key.as_deref().unwrap_or("not named");
+        let types = topic.types.join(", ");
+        let line = format!("types {types} · key {key} · late after {}", topic.lateness);
+        put(&mut text, &format!("topic {}: {line}", topic.name));
+    }
+    for group in plan.groups.iter().filter(|group| group.topics.len() > 1) {
+        let names = group
+            .topics
+            .iter()
+            .map(|id| plan.topics[usize::from(id.0)].name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        put(
+            &mut text,
+            &format!("joined, so with equal partition counts: {names}"),
+        );
+    }
+    let estimates = estimate(plan);
+    let width = estimates
+        .iter()
+        .map(|one| one.kpi.len())
+        .max()
+        .unwrap_or(0)
+        .max(3);
+    put(
+        &mut text,
+        &format!(
+            "\n{:width$}  kind     series per partition  + per instance",
+            "KPI"
+        ),
+    );
+    for (kpi, one) in plan.kpis.iter().zip(&estimates) {
+        let Estimate {
+            per_partition,
+            per_instance,
+            ..
+        } = one;
+        let kind = kind_name(&kpi.kind);
+        put(
+            &mut text,
+            &format!(
+                "{:width$}  {kind:7}  {per_partition:20}  {per_instance:14}",
+                kpi.id
+            ),
+        );
+    }
+    let total = total_series(&estimates);
+    let bytes: u64 = estimates.iter().map(|one| one.state_bytes).sum();
+    let AtLimits { entities, dedupe } = at_limits(&plan.limits);
+    put(
+        &mut text,
+        &format!(
+            "\nabout {total} series with one partition, of {} allowed",
+            plan.limits.max_series
+        ),
+    );
+    put(
+        &mut text,
+        &format!(
+            "state per partition: about {} for windows; at their limits {} per KPI with entities and {} per topic for event ids",
+            megabytes(bytes),
+            megabytes(entities),
+            megabytes(dedupe)
+        ),
+    );
+    text
+}
+
+fn put(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("writing to a String can't fail");
+}
+
+fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Count(_) => "count",
+        Kind::Ratio(_) => "ratio",
+        Kind::Promise(_) => "promise",
+        Kind::Funnel(_) => "funnel",
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
