@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::View;
+use events::EventTime;
 use exposition::{Format, encode, families};
-use fixture::{amount, empty_view, plan, view};
+use fixture::{amount, empty_view, plan, view, with_durations};
 use prometheus::proto::MetricFamily;
 
 fn expose(format: Format, regions: &[&str], views: Vec<View>) -> String {
@@ -180,6 +181,64 @@ fn percentiles_are_merged_over_tasks_and_nan_when_nothing_completed() {
            shop_fulfilment_all_duration_with_open_seconds{window="5m",q="0.95"} NaN
            shop_fulfilment_all_duration_with_open_seconds{window="5m",q="0.99"} NaN"#,
     );
+}
+
+/// The value of one series.
+#[track_caller]
+fn value(text: &str, series: &str) -> f64 {
+    let found = parse(text);
+    *found
+        .get(series)
+        .unwrap_or_else(|| panic!("{series} is not in\n{text}"))
+}
+
+#[track_caller]
+fn check_near(text: &str, series: &str, expected: f64) {
+    let found = value(text, series);
+    let bound = expected * engine::sketch::RELATIVE_ERROR + 1e-6;
+    assert!(
+        (found - expected).abs() <= bound,
+        "{series} is {found}, not {expected}"
+    );
+}
+
+#[test]
+fn percentiles_are_those_of_all_tasks_together() {
+    let views = vec![
+        with_durations(view(0, "eu", &[]), 1, 10),
+        with_durations(view(1, "eu", &[]), 3, 30),
+        with_durations(view(2, "us", &[]), 16, 60),
+    ];
+    let text = expose(Format::Text, &[], views);
+    for name in ["duration_in_window", "duration_with_open"] {
+        let of = |region: &str, q: &str| {
+            format!("shop_fulfilment_{name}_seconds{{region=\"{region}\",window=\"5m\",q=\"{q}\"}}")
+        };
+        check_near(&text, &of("eu", "0.5"), 30.0);
+        check_near(&text, &of("us", "0.5"), 60.0);
+        let all = format!("shop_fulfilment_all_{name}_seconds{{window=\"5m\",q=\"0.5\"}}");
+        check_near(&text, &all, 60.0);
+    }
+    let day = "shop_fulfilment_duration_in_window_seconds{region=\"eu\",window=\"1d\",q=\"0.99\"}";
+    check_near(&text, day, 30.0);
+    let with_open = text
+        .lines()
+        .filter(|line| line.contains("_with_open_seconds{"));
+    assert!(with_open.clone().count() > 0);
+    assert!(
+        with_open.clone().all(|line| line.contains("window=\"5m\"")),
+        "only up to an hour"
+    );
+}
+
+#[test]
+fn before_the_first_event_a_task_has_no_clock_and_no_display_time() {
+    let mut unborn = empty_view(0);
+    unborn.display = EventTime::MIN;
+    let text = expose(Format::Text, &[], vec![unborn]);
+    assert!(!text.contains("kept_partition_clock_timestamp_seconds{"));
+    assert!(!text.contains("kept_display_timestamp_seconds{"));
+    assert!(text.contains("\nkept_exact{topic=\"shop.events\",partition=\"0\"} 1\n"));
 }
 
 #[test]

@@ -48,6 +48,9 @@ const TARGET_BYTES: usize = 2048;
 /// How many expositions are rendered at once; further scrapes wait for their turn.
 const RENDERS: usize = 2;
 
+/// How many questions for overdue orders are open at once; further ones wait likewise.
+const QUESTIONS: usize = 4;
+
 /// How long open requests have after the shutdown signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -116,7 +119,8 @@ struct App {
     sources: Sources,
     scrape_seconds: ScrapeSeconds,
     troubles: Troubles,
-    renders: Semaphore,
+    renders: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
 }
 
 /// A server that listens and does not answer yet.
@@ -140,12 +144,14 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let renders = Semaphore::new(RENDERS);
+        let renders = Arc::new(Semaphore::new(RENDERS));
+        let questions = Arc::new(Semaphore::new(QUESTIONS));
         let app = Arc::new(App {
             sources,
             scrape_seconds,
             troubles,
             renders,
+            questions,
         });
         Ok(Server {
             listener,
@@ -159,7 +165,8 @@ impl Server {
         self.address
     }
 
-    /// Answers until `shutdown` completes, then lets open requests end, for 5 s at most.
+    /// Answers until `shutdown` completes, then lets open requests end, for 5 s at most. What then
+    /// still runs on a blocking thread runs on: end the runtime with a timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         tracing::info!(address = %self.address, "http: listening");
         let connections = Connections::new(self.listener, self.app.troubles.clone());
@@ -205,7 +212,8 @@ async fn not_found() -> (StatusCode, &'static str) {
 
 /// The limits of every request, and what every answer says about caching.
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if request.uri().to_string().len() > TARGET_BYTES {
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().len() > TARGET_BYTES) {
         return StatusCode::URI_TOO_LONG.into_response();
     }
     let path = request.uri().path().to_owned();

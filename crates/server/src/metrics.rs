@@ -32,14 +32,16 @@ pub fn scrape_seconds(registry: &Registry) -> Result<ScrapeSeconds, prometheus::
 pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let format = negotiate(joined(&headers, &header::ACCEPT).as_deref());
     let gzip = accepts_gzip(joined(&headers, &header::ACCEPT_ENCODING).as_deref());
-    let turn = app
-        .renders
-        .acquire()
-        .await
-        .expect("the semaphore is never closed");
+    let turn = Arc::clone(&app.renders).acquire_owned().await;
+    let turn = turn.expect("the semaphore is never closed");
     let renderer = Arc::clone(&app);
-    let body = tokio::task::spawn_blocking(move || render(&renderer, format, gzip)).await;
-    drop(turn);
+    let rendering = tokio::task::spawn_blocking(move || {
+        let body = render(&renderer, format, gzip);
+        // Held by the thread, not by the request: a client that goes away frees no turn.
+        drop(turn);
+        body
+    });
+    let body = rendering.await;
     let body = match body {
         Ok(body) => body,
         Err(error) => {

@@ -30,7 +30,14 @@ pub async fn overdue(State(app): State<Arc<App>>, parameters: Parameters) -> Res
     };
     let id = app.sources.plan.kpis[question.kpi].id.clone();
     let (ask, limit) = (Arc::clone(&app.sources.overdue), question.limit);
-    let answer = tokio::task::spawn_blocking(move || ask(&id, limit)).await;
+    let turn = Arc::clone(&app.questions).acquire_owned().await;
+    let turn = turn.expect("the semaphore is never closed");
+    let asking = tokio::task::spawn_blocking(move || {
+        let answer = ask(&id, limit);
+        drop(turn);
+        answer
+    });
+    let answer = asking.await;
     match answer.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(found) => json(StatusCode::OK, &listed(&app.sources.plan, &question, found)),
         Err(reason) => {

@@ -239,6 +239,26 @@ fn without_an_answer_from_the_tasks_overdue_is_unavailable_and_counted() {
 }
 
 #[test]
+fn a_bug_in_rendering_is_counted_and_the_server_lives_on() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let mut sources = sources(&[]);
+    let once = Arc::clone(&broken);
+    sources.views = Arc::new(move || {
+        assert!(!once.swap(false, Ordering::SeqCst), "meant to fail once");
+        Vec::new()
+    });
+    let rig = Rig::start(sources);
+    assert_eq!(rig.get("/metrics").status, 500);
+    let answer = rig.get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .text()
+            .contains("\nkept_http_errors_total{reason=\"render\"} 1\n")
+    );
+}
+
+#[test]
 fn the_index_leads_everywhere_and_runs_no_script() {
     let mut sources = sources(&["fulfilment"]);
     sources.ready = Arc::new(|| Err("<catching up>".into()));
