@@ -1,6 +1,6 @@
 //! Hundreds of thousands of damaged events against a naive decoder on top of serde_json.
 
-use events::{Decoder, Record, parse_rfc3339};
+use events::{Decoder, Record, Reject, parse_rfc3339};
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -185,6 +185,34 @@ fn ours(decoder: &mut Decoder, text: &[u8]) -> Result<String, &'static str> {
     }))
 }
 
+/// In binary mode the same text is `data`.
+fn check_as_binary_data(decoder: &mut Decoder, text: &[u8]) {
+    let headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", "1"),
+        ("ce_source", "/s"),
+        ("ce_type", "survey.answered"),
+        ("ce_time", "2026-01-05T10:00:00Z"),
+    ];
+    let headers = headers.map(|(name, value)| (name, Some(value.as_bytes())));
+    let record = Record {
+        timestamp: None,
+        key: None,
+        value: Some(text),
+        headers: &headers,
+    };
+    let found = decoder.decode(&record).map(|event| event.fields.len());
+    let expected = match serde_json::from_slice::<Value>(text) {
+        Ok(Value::Object(_) | Value::Null) => Ok(FIELDS.len()),
+        Ok(_) => Err(Reject::BadData),
+        Err(error) if error.to_string().starts_with("number out of range") => return,
+        Err(_) if text.is_empty() => Ok(FIELDS.len()),
+        Err(_) if text.len() >= 5 && text[0] == 0 => Err(Reject::SchemaRegistryPayload),
+        Err(_) => Err(Reject::NotJson),
+    };
+    assert_eq!(found, expected, "{}", start_of(text));
+}
+
 fn normalised(value: events::Value) -> String {
     let events::Value::Number(text) = value else {
         return String::new();
@@ -203,6 +231,7 @@ fn damaged_events_are_read_as_a_naive_decoder_reads_them() {
     let (mut events, mut json, mut huge_numbers) = (0, 0, 0);
     for _ in 0..DOCUMENTS {
         let text = mutate(&mut random, &seeds);
+        check_as_binary_data(&mut decoder, &text);
         let tree = match serde_json::from_slice::<Value>(&text) {
             Ok(tree) => tree,
             // To us a number too large for a double is JSON, if the rest is.
