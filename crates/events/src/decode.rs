@@ -4,8 +4,8 @@
 //! 1. value: `null_value`, `too_large`, `schema_registry_payload` (zero byte and a schema id)
 //! 2. headers: `unknown_format`; then, for structured events, the value: `not_json` (invalid UTF-8
 //!    anywhere included), `not_an_object`
-//! 3. envelope: `unknown_format` (specversion is not "1.0"), `missing_field` (id, source, type,
-//!    time; headers that are not UTF-8), `bad_time`, `future_time`
+//! 3. envelope: `unknown_format` (specversion is not "1.0"), `missing_field` (id, source, type;
+//!    their headers are not UTF-8; no time), `bad_time`, `future_time`
 //! 4. only if the plan uses the type: data in binary mode (`unknown_format` by its content type,
 //!    `not_json`), `bad_data`, and per entity key `bad_key` or `missing_field`
 
