@@ -1,3 +1,62 @@
-//! The kept binary.
+//! The `kept` binary: parses the command line, wires the crates, owns clock, files and signals.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell owns clock, files and threads"
+)]
 
-fn main() {}
+mod app;
+mod check;
+mod config;
+mod logging;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Is the shop keeping its promise to customers? Kept reads cart, checkout, order and fulfilment
+/// events from Kafka and answers live, as Prometheus metrics that are exact for the offsets they
+/// stand for.
+#[derive(Parser)]
+#[command(name = "kept", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Consume the configured topics and serve /metrics until SIGTERM or SIGINT.
+    ///
+    /// Exit codes: 0 after a signal, 1 for a configuration problem or when it can't go on,
+    /// 2 for wrong usage. A first signal drains and leaves the group, a second one stops at once.
+    Run {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "kept.toml")]
+        config: PathBuf,
+    },
+    /// Report every problem of configuration, catalogue and (with --broker) topics; run nothing.
+    ///
+    /// Exit codes: 0 if there is no problem (warnings allowed), 1 if there is one, 2 for wrong usage.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "kept.toml")]
+        config: PathBuf,
+        /// Also ask the broker: topics, partition counts, compaction, and a sample of records.
+        #[arg(long)]
+        broker: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => run::run(&config),
+        Command::Check { config, broker } => match check::run(&config) {
+            Ok((settings, plan)) if broker => run::check_broker(&settings, &plan),
+            Ok(_) => ExitCode::SUCCESS,
+            Err(code) => code,
+        },
+    }
+}

@@ -297,7 +297,8 @@ impl InputState {
         grow(&mut self.delay, source_number, || {
             Histogram::new(DELAY_EDGES.len())
         });
-        let delay = kafka.as_event_time() - event.time;
+        // A producer ahead of time counts as no delay: a histogram's sum must not fall.
+        let delay = (kafka.as_event_time() - event.time).max(Span::ZERO);
         self.delay[source_number].observe(&self.delay_edges, delay);
     }
 }

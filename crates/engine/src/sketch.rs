@@ -125,7 +125,8 @@ impl Sketch {
 
 /// Sorts by bucket and adds up equal ones.
 fn fold(mut all: Vec<(Bucket, u64)>) -> Vec<(Bucket, u64)> {
-    all.sort_unstable_by_key(|entry| entry.0);
+    // The stable sort makes use of the runs that are in order already.
+    all.sort_by_key(|entry| entry.0);
     all.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
         if same {

@@ -61,7 +61,7 @@ impl Survival {
 
     /// Brings the rows in order after a series of `add_...`; one row per age.
     pub fn fold(&mut self) {
-        self.rows.sort_unstable_by_key(|row| row.age);
+        self.rows.sort_by_key(|row| row.age);
         self.rows.dedup_by(|later, kept| {
             let same = later.age == kept.age;
             if same {

@@ -1,0 +1,246 @@
+//! The whole service, wired: workers, board, metrics, HTTP. `kept run` and `kept demo` start the
+//! same one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use catalogue::{Plan, Settings};
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use engine::view::OverdueOrder;
+use events::{Span, WallTime};
+use kafka::worker::{Call, Fatal, Request, Setup, WorkerHandle};
+use kafka::{Board, Metrics};
+use pipeline::{Input, Worker};
+use server::{Server, Sources};
+use tokio::sync::oneshot;
+
+use crate::status::Status;
+
+/// How long a worker may take to come round before `/livez` fails.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// How long all workers have to answer a question.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long draining and leaving the group may take.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A running service.
+pub struct App {
+    workers: Arc<Vec<WorkerHandle>>,
+    board: Arc<Board>,
+    address: SocketAddr,
+    stop_http: oneshot::Sender<()>,
+    http: JoinHandle<()>,
+}
+
+impl App {
+    /// Starts everything. Errors are of the kind that waiting doesn't mend: a taken address,
+    /// settings that librdkafka refuses.
+    pub fn start(settings: &Settings, plan: Arc<Plan>) -> anyhow::Result<App> {
+        let registry = server::registry(env!("CARGO_PKG_VERSION"));
+        let metrics = Metrics::register(&registry)?;
+        let board = Arc::new(Board::new());
+        let count = settings.kafka.workers.unwrap_or_else(cores);
+        let status = Arc::new(Status::new(count, &registry)?);
+        let mut workers = Vec::new();
+        for number in 0..count {
+            let setup = Setup {
+                number,
+                settings: kafka_settings(settings),
+                plan: Arc::clone(&plan),
+                board: Arc::clone(&board),
+                metrics: metrics.clone(),
+            };
+            let logic = logic(number, Arc::clone(&plan), Arc::clone(&status));
+            workers.push(kafka::worker::spawn(setup, logic)?);
+        }
+        let workers = Arc::new(workers);
+        let sources = Sources {
+            plan: Arc::clone(&plan),
+            views: {
+                let board = Arc::clone(&board);
+                Arc::new(move || board.views())
+            },
+            registry,
+            ready: Arc::new(move || status.ready()),
+            alive: {
+                let workers = Arc::clone(&workers);
+                Arc::new(move || alive(&workers))
+            },
+            overdue: {
+                let workers = Arc::clone(&workers);
+                Arc::new(move |kpi: &str, limit| overdue(&workers, &plan, kpi, limit))
+            },
+        };
+        let (stop_http, stopped) = oneshot::channel();
+        let (address, http) = serve(settings.http.listen, sources, stopped)?;
+        Ok(App {
+            workers,
+            board,
+            address,
+            stop_http,
+            http,
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What is published now.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Why a worker gave up, if one did.
+    pub fn failure(&self) -> Option<anyhow::Error> {
+        self.workers
+            .iter()
+            .find_map(|worker| match worker.ended().try_recv() {
+                Ok(Err(fatal)) => Some(fatal.into()),
+                Ok(Ok(())) => Some(anyhow!("a worker ended without being asked to")),
+                Err(error) if error.is_disconnected() => Some(anyhow!("a worker panicked")),
+                Err(_) => None,
+            })
+    }
+
+    /// Drains, leaves the group, stops serving. `Err` if that took longer than the grace time.
+    pub fn stop(self) -> anyhow::Result<()> {
+        for worker in self.workers.iter() {
+            worker.request(Request::Stop);
+        }
+        let deadline = Instant::now() + GRACE;
+        let mut result = Ok(());
+        for worker in self.workers.iter() {
+            match worker.ended().recv_deadline(deadline) {
+                Ok(Err(fatal)) => result = Err::<(), Fatal>(fatal).context("while stopping"),
+                Err(RecvTimeoutError::Timeout) => {
+                    result = Err(anyhow!("a worker did not end within {} s", GRACE.as_secs()));
+                }
+                Ok(Ok(())) | Err(RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        // An error means that HTTP has stopped already.
+        let _ = self.stop_http.send(());
+        let _ = self.http.join();
+        result
+    }
+}
+
+fn kafka_settings(settings: &Settings) -> kafka::Settings {
+    let ours = settings.kafka.clone();
+    kafka::Settings {
+        brokers: ours.brokers,
+        group: ours.group,
+        start: match ours.start {
+            catalogue::settings::Start::Back(span) => kafka::Start::Back(span),
+            catalogue::settings::Start::Earliest => kafka::Start::Earliest,
+            catalogue::settings::Start::Latest => kafka::Start::Latest,
+        },
+        dead_letter_topic: ours.dead_letter_topic,
+        client: ours.client,
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A worker's logic, and the notes it leaves for readiness and metrics.
+fn logic(number: usize, plan: Arc<Plan>, status: Arc<Status>) -> impl FnMut(Call<'_, '_>) + Send {
+    let mut worker = Worker::new(Arc::clone(&plan));
+    let mut noted_at = WallTime(0);
+    move |call| match call {
+        Call::Step(input, effects) => {
+            worker.step(input, effects);
+            match input {
+                Input::Assigned(_) => {
+                    status.joined(number, true);
+                    status.update(number, &worker, &plan, noted_at);
+                }
+                Input::Revoked => status.joined(number, false),
+                Input::Tick { now } if now.0 - noted_at.0 >= Span::from_seconds(1).0 => {
+                    noted_at = now;
+                    status.update(number, &worker, &plan, now);
+                }
+                _ => {}
+            }
+        }
+        Call::Overdue { kpi, limit, reply } => reply(worker.overdue(kpi, limit)),
+    }
+}
+
+fn alive(workers: &[WorkerHandle]) -> Result<(), String> {
+    let stuck = workers.iter().enumerate().filter_map(|(number, worker)| {
+        let age = worker.liveness().age();
+        if worker.is_finished() {
+            Some(format!("worker {number} has ended"))
+        } else if age > STUCK_AFTER {
+            Some(format!(
+                "worker {number} has not come round for {} s",
+                age.as_secs()
+            ))
+        } else {
+            None
+        }
+    });
+    let stuck: Vec<String> = stuck.collect();
+    if stuck.is_empty() {
+        Ok(())
+    } else {
+        Err(stuck.join("\n"))
+    }
+}
+
+/// Asks all workers and waits for their answers.
+fn overdue(
+    workers: &[WorkerHandle],
+    plan: &Plan,
+    kpi: &str,
+    limit: usize,
+) -> Result<Vec<OverdueOrder>, String> {
+    let at = plan.kpis.iter().position(|one| one.id == kpi);
+    let at = at.ok_or_else(|| format!("there is no KPI {kpi}"))?;
+    let kpi = catalogue::plan::KpiId(at as u16);
+    let (answer, answers) = bounded(workers.len());
+    for worker in workers {
+        let answer = answer.clone();
+        // Nobody listens any more after the time-out below.
+        let reply = Box::new(move |orders| drop(answer.send(orders)));
+        worker.request(Request::Overdue { kpi, limit, reply });
+    }
+    drop(answer);
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let mut all = Vec::new();
+    for _ in workers {
+        let orders = answers.recv_deadline(deadline);
+        all.extend(orders.map_err(|_| "a worker did not answer in time".to_owned())?);
+    }
+    Ok(all)
+}
+
+/// Serves HTTP on a thread of its own until `stopped`.
+fn serve(
+    listen: SocketAddr,
+    sources: Sources,
+    stopped: oneshot::Receiver<()>,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(8)
+        .build()
+        .context("can't start the HTTP runtime")?;
+    let server = runtime.block_on(Server::bind(&listen.to_string(), sources))?;
+    let address = server.address();
+    let thread = std::thread::Builder::new()
+        .name("kept-http".into())
+        .spawn(move || {
+            let shutdown = async move { drop(stopped.await) };
+            runtime.block_on(server.serve(shutdown));
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        });
+    Ok((address, thread.context("no thread for HTTP")?))
+}

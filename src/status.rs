@@ -1,0 +1,121 @@
+//! What the workers are doing, for readiness and for the process' own metrics.
+//!
+//! Each worker writes its own row once a second from its own thread; readers take all of them.
+
+use std::sync::{Mutex, MutexGuard};
+
+use catalogue::Plan;
+use events::WallTime;
+use pipeline::{TaskCounts, Worker};
+use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
+
+/// See the file's header.
+pub struct Status {
+    rows: Mutex<Vec<Row>>,
+    tasks: IntGaugeVec,
+    lag_seconds: GaugeVec,
+}
+
+/// One worker.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    /// The group has given it its share, which may be empty.
+    joined: bool,
+    tasks: TaskCounts,
+}
+
+impl Status {
+    /// Registers `kept_tasks` and `kept_consumer_lag_seconds`; fails if a name is taken.
+    pub fn new(workers: usize, registry: &Registry) -> prometheus::Result<Status> {
+        let tasks = Opts::new(
+            "kept_tasks",
+            "Tasks (partitions with their state), by state",
+        );
+        let tasks = IntGaugeVec::new(tasks, &["state"])?;
+        let lag = "How far the partition clock is behind now, 0 when everything there is was read";
+        let lag = Opts::new("kept_consumer_lag_seconds", lag);
+        let lag_seconds = GaugeVec::new(lag, &["topic", "partition"])?;
+        registry.register(Box::new(tasks.clone()))?;
+        registry.register(Box::new(lag_seconds.clone()))?;
+        let status = Status {
+            rows: Mutex::new(vec![Row::default(); workers]),
+            tasks,
+            lag_seconds,
+        };
+        status.show(&status.rows());
+        Ok(status)
+    }
+
+    /// The group decided about this worker's share.
+    pub fn joined(&self, worker: usize, joined: bool) {
+        let mut rows = self.rows();
+        rows[worker].joined = joined;
+        if !joined {
+            rows[worker].tasks = TaskCounts::default();
+            self.lag_seconds.reset();
+        }
+        self.show(&rows);
+    }
+
+    /// Takes a worker's standing down.
+    pub fn update(&self, worker: usize, logic: &Worker, plan: &Plan, now: WallTime) {
+        let mut rows = self.rows();
+        rows[worker].tasks = logic.tasks();
+        self.show(&rows);
+        drop(rows);
+        for (topic, partition, standing) in logic.standings() {
+            let behind = standing.end.is_none_or(|end| standing.position < end);
+            let since = standing
+                .clock
+                .map(|clock| (now.as_event_time() - clock).seconds());
+            let lag = if behind {
+                since.unwrap_or(0.0).max(0.0)
+            } else {
+                0.0
+            };
+            let topic = plan.topics[usize::from(topic.0)].name.as_str();
+            self.lag_seconds
+                .with_label_values(&[topic, &partition.to_string()])
+                .set(lag);
+        }
+    }
+
+    /// Whether everything that this instance owns is shown; if not, why.
+    pub fn ready(&self) -> Result<(), String> {
+        let rows = self.rows();
+        let waiting = rows.iter().filter(|row| !row.joined).count();
+        let catching_up: usize = rows.iter().map(|row| row.tasks.catching_up).sum();
+        let mut reasons = Vec::new();
+        if waiting > 0 {
+            let all = rows.len();
+            reasons.push(format!(
+                "{waiting} of {all} workers wait for the group's assignment"
+            ));
+        }
+        if catching_up > 0 {
+            reasons.push(format!(
+                "{catching_up} tasks are catching up with their partitions"
+            ));
+        }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons.join("\n"))
+        }
+    }
+
+    fn show(&self, rows: &[Row]) {
+        let sum = |count: fn(&TaskCounts) -> usize| {
+            rows.iter().map(|row| count(&row.tasks)).sum::<usize>() as i64
+        };
+        let show = |state: &str, count| self.tasks.with_label_values(&[state]).set(count);
+        show("catching_up", sum(|tasks| tasks.catching_up));
+        show("serving", sum(|tasks| tasks.serving));
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
+        self.rows
+            .lock()
+            .expect("nothing panics while it holds the rows")
+    }
+}
