@@ -110,6 +110,7 @@ mod client;
 mod definition;
 mod problem;
 mod text;
+mod warnings;
 
 pub mod canonical;
 pub mod estimate;
@@ -121,10 +122,11 @@ pub mod settings;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use settings::Settings;
+pub use warnings::warnings;
 
 use definition::{Definitions, Frame};
-use estimate::{MANY_SERIES, estimate, total_series};
-use problem::{Place, Problems, nearest, suggestion};
+use estimate::{estimate, total_series};
+use problem::{Place, Problems, suggestion};
 use text::section::{Section, Sited};
 use text::tree::Table;
 use text::{environment, tree};
@@ -250,32 +252,6 @@ fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
         );
         problems.add(place, message);
     }
-}
-
-/// What is allowed, and yet may not be meant: KPIs with very many series, types that look misspelt.
-pub fn warnings(plan: &Plan) -> Vec<String> {
-    let many = estimate(plan)
-        .into_iter()
-        .filter(|one| one.per_partition > MANY_SERIES)
-        .map(|one| {
-            format!(
-                "kpi \"{}\" can make about {} series in each partition ({} label sets)",
-                one.kpi, one.per_partition, one.label_sets
-            )
-        });
-    let known: Vec<&str> = canonical::types().iter().map(|known| known.name).collect();
-    let strange = plan
-        .types
-        .iter()
-        .filter(|used| canonical::of(&used.name).is_none());
-    let misspelt = strange.filter_map(|used| {
-        let near = nearest(&used.name, &known, 2)?;
-        Some(format!(
-            "type \"{}\" is not a canonical one, did you mean \"{near}\"?",
-            used.name
-        ))
-    });
-    many.chain(misspelt).collect()
 }
 
 fn document(path: &str, text: &str, variables: &[(String, String)], problems: &Problems) -> Table {

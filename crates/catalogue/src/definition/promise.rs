@@ -64,6 +64,7 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
         lateness: Span::ZERO,
         edges,
     };
+    check_topic_keys(&section, builder, &promise.topics());
     let topics = promise.topics().into_iter();
     let lateness = topics.filter_map(|topic| lateness(builder, topic)).max();
     promise.lateness = lateness.unwrap_or_default();
@@ -73,6 +74,27 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
         builder,
         Kind::Promise(promise),
     ))
+}
+
+/// Topics that are joined must be keyed alike, or an entity's records are in different partitions.
+fn check_topic_keys(section: &Section<'_>, builder: &Builder<'_>, ids: &[TopicId]) {
+    let topics = ids
+        .iter()
+        .filter_map(|id| builder.topics.get(usize::from(id.0)));
+    let keyed: Vec<_> = topics
+        .filter_map(|topic| topic.key.as_ref().zip(Some(&topic.name)))
+        .collect();
+    let Some((first_key, first)) = keyed.first() else {
+        return;
+    };
+    for (key, name) in keyed.iter().filter(|(key, _)| key != first_key) {
+        let message = format!(
+            "{} joins topic \"{first}\" with key \"{first_key}\" and topic \"{name}\" with key \
+             \"{key}\": records of one entity would be in different partitions",
+            section.title()
+        );
+        builder.problems.add(section.place(), message);
+    }
 }
 
 /// The lateness of a topic; nothing when no topic is configured, which is a problem already.
