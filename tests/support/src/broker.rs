@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::process::{Folder, Process, free_port};
 use crate::wait::{until, within};
@@ -55,6 +56,18 @@ impl Kafka {
         kafka
     }
 
+    /// One broker for all tests of this process that don't stop it. It ends with the process: a
+    /// `static` is never dropped, so a small watcher ends it when the test's process is gone.
+    pub fn shared() -> &'static Kafka {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let kafka = Kafka::start();
+            let process = kafka.process.as_ref().expect("it was just started");
+            end_with_us(process.id(), kafka.folder.path());
+            kafka
+        })
+    }
+
     /// `host:port`.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -84,19 +97,16 @@ impl Kafka {
             .expect("the topic is deleted");
     }
 
-    /// A topic's settings as the broker has them.
-    pub fn topic_config(&self, name: &str, key: &str) -> Option<String> {
+    /// Deletes a partition's records before `offset`.
+    pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) {
+        let mut until = TopicPartitionList::new();
+        let added = until.add_partition_offset(topic, partition, Offset::Offset(offset));
+        added.expect("a good offset");
         let admin = self.admin();
-        let resource = wait_for(admin.describe_configs(
-            &[rdkafka::admin::ResourceSpecifier::Topic(name)],
-            &AdminOptions::new(),
-        ));
-        let mut resources = resource.expect("the broker answers");
-        let resource: ConfigResource = resources.remove(0).expect("the topic exists");
-        resource
-            .entry_map()
-            .get(key)
-            .and_then(|entry| entry.value.clone())
+        let deleted = wait_for(admin.delete_records(&until, &AdminOptions::new()));
+        for element in deleted.expect("the broker answers").elements() {
+            element.error().expect("the records are deleted");
+        }
     }
 
     /// Ends the broker as a crash would; its data stays.
@@ -171,6 +181,20 @@ impl Kafka {
             .current_dir(self.folder.path());
         command
     }
+}
+
+/// Ends `pid` and removes `folder` when this process has ended, however it ended: the shell reads
+/// from a pipe whose other end only we hold.
+fn end_with_us(pid: u32, folder: &Path) {
+    let script = "cat; kill -KILL \"$1\"; sleep 0.2; rm -rf \"$2\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, "sh", &pid.to_string()])
+        .arg(folder);
+    let watcher = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let mut watcher = watcher.expect("sh can be started");
+    // Leaked: the pipe is closed by the end of this process and by nothing else.
+    std::mem::forget(watcher.stdin.take());
 }
 
 /// Drives a future that librdkafka completes from its own thread.

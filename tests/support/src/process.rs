@@ -33,6 +33,11 @@ impl Process {
         }
     }
 
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written so far.
     pub fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

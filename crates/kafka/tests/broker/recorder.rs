@@ -36,6 +36,8 @@ pub struct Seen {
     pub revocations: usize,
     /// Effects to be returned with the next tick.
     pub orders: Vec<Effect>,
+    /// Effects to be returned with the record at this place and offset.
+    pub at_record: Option<(Place, i64, Effect)>,
     /// Records with this value are rejected.
     pub reject: Option<(Vec<u8>, Reject)>,
 }
@@ -68,10 +70,13 @@ impl Seen {
                 {
                     effects.push(Effect::Reject(*reason));
                 }
-                self.records
-                    .entry((topic.0, partition))
-                    .or_default()
-                    .push((offset, value));
+                if let Some((place, at, effect)) = &self.at_record
+                    && (*place, *at) == ((topic.0, partition), offset)
+                {
+                    effects.push(effect.clone());
+                }
+                let place = (topic.0, partition);
+                self.records.entry(place).or_default().push((offset, value));
             }
             Input::ReachedEnd {
                 topic,
@@ -90,6 +95,11 @@ impl Seen {
             }
             Input::Tick { .. } => effects.append(&mut self.orders),
         }
+    }
+
+    /// How many records of this place came since the last assignment.
+    pub fn count_of(&self, place: Place) -> usize {
+        self.records.get(&place).map_or(0, Vec::len)
     }
 
     /// How many records came since the last assignment.
