@@ -176,3 +176,54 @@ fn bytes_per_label_set(kpi: &Kpi) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sources, read};
+
+    fn estimates(definition: &str) -> Vec<Estimate> {
+        let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n\
+                    [catalogue]\nfiles = [\"kpis.toml\"]\n";
+        let name = "kpis.toml".to_owned();
+        let file = crate::FileText {
+            path: name.clone(),
+            name,
+            text: Ok(definition.to_owned()),
+        };
+        let sources = Sources {
+            path: "kept.toml",
+            text,
+            environment: &[],
+            files: &[file],
+        };
+        let (_, plan) = read(&sources).expect("the definition is good");
+        estimate(&plan)
+    }
+
+    #[test]
+    fn declared_values_count_as_they_are_and_others_are_assumed() {
+        let definition = "[kpi.orders]\nkind = \"count\"\nhelp = \"Orders\"\n\
+             event = \"order.placed\"\nwindows = [\"5m\", \"1h\"]\n\
+             by = [{ field = \"region\", values = [\"eu\", \"us\", \"cn\"] }, \"device\"]\n\
+             sum = \"total\"\nsum_name = \"revenue\"";
+        let one = &estimates(definition)[0];
+        assert_eq!(one.label_sets, 3 * 4);
+        // The count, two currencies of the sum, two windows.
+        assert_eq!(one.per_partition, 12 * (1 + 2 + 2));
+        assert_eq!(one.per_instance, 0);
+    }
+
+    #[test]
+    fn a_promise_has_percentiles_per_instance_and_the_rest_per_partition() {
+        let definition = "[kpi.x]\nkind = \"promise\"\nhelp = \"X\"\nwithin = \"60s\"\n\
+             objective = 0.9\nwindows = [\"5m\", \"1d\"]\n\
+             start = { type = \"order.placed\", key = \"order_id\" }\n\
+             end = { type = \"order.fulfilled\", key = \"order_id\" }";
+        let one = &estimates(definition)[0];
+        // Nine counters (one by two results), a histogram of 8 edges, four gauges, 2 windows by 3.
+        assert_eq!(one.per_partition, 10 + 11 + 4 + 6);
+        // Percentiles of two windows and of one with open ones, each also over all; two targets.
+        assert_eq!(one.per_instance, 2 * (8 + 4) + 2);
+    }
+}

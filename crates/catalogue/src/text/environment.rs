@@ -96,3 +96,32 @@ fn set(table: &mut Table, keys: &[String], node: Node, problems: &Problems) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_name_are_keys() {
+        assert_eq!(keys_of("KAFKA__BROKERS"), ["kafka", "brokers"]);
+        assert_eq!(
+            keys_of("kafka__dead_letter_topic"),
+            ["kafka", "dead_letter_topic"]
+        );
+        assert_eq!(keys_of("HTTP"), ["http"]);
+    }
+
+    #[test]
+    fn under_the_client_an_underscore_is_a_dot() {
+        let client = |name: &str| keys_of(&format!("KAFKA__CLIENT__{name}")).pop();
+        assert_eq!(client("SASL_PASSWORD").as_deref(), Some("sasl.password"));
+        assert_eq!(
+            client("SASL_PASSWORD_FILE").as_deref(),
+            Some("sasl.password_file")
+        );
+        assert_eq!(
+            client("sasl.oauthbearer.assertion.private.key.file").as_deref(),
+            Some("sasl.oauthbearer.assertion.private.key.file")
+        );
+    }
+}
