@@ -63,6 +63,11 @@ fn summary(plan: &Plan) -> String {
             &format!("joined, so with equal partition counts: {names}"),
         );
     }
+    put_estimates(&mut text, plan);
+    text
+}
+
+fn put_estimates(text: &mut String, plan: &Plan) {
     let estimates = estimate(plan);
     let width = estimates
         .iter()
@@ -71,7 +76,7 @@ fn summary(plan: &Plan) -> String {
         .unwrap_or(0)
         .max(3);
     put(
-        &mut text,
+        text,
         &format!(
             "\n{:width$}  kind     series per partition  + per instance",
             "KPI"
@@ -85,7 +90,7 @@ fn summary(plan: &Plan) -> String {
         } = one;
         let kind = kind_name(&kpi.kind);
         put(
-            &mut text,
+            text,
             &format!(
                 "{:width$}  {kind:7}  {per_partition:20}  {per_instance:14}",
                 kpi.id
@@ -96,14 +101,14 @@ fn summary(plan: &Plan) -> String {
     let bytes: u64 = estimates.iter().map(|one| one.state_bytes).sum();
     let AtLimits { entities, dedupe } = at_limits(&plan.limits);
     put(
-        &mut text,
+        text,
         &format!(
             "\nabout {total} series with one partition, of {} allowed",
             plan.limits.max_series
         ),
     );
     put(
-        &mut text,
+        text,
         &format!(
             "state per partition: about {} for windows; at their limits {} per KPI with entities and {} per topic for event ids",
             megabytes(bytes),
@@ -111,7 +116,6 @@ fn summary(plan: &Plan) -> String {
             megabytes(dedupe)
         ),
     );
-    text
 }
 
 fn put(text: &mut String, line: &str) {
@@ -129,4 +133,33 @@ fn kind_name(kind: &Kind) -> &'static str {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use catalogue::{Sources, read};
+
+    #[test]
+    fn the_summary_names_topics_that_are_joined_and_every_kpi() {
+        let text = "[kafka]\nbrokers = \"one:9092\"\n\
+             [[kafka.topic]]\nname = \"orders\"\ntypes = [\"order.placed\", \"payment.*\"]\n\
+             [[kafka.topic]]\nname = \"ends\"\ntypes = [\"order.fulfilled\", \"order.cancelled\", \
+             \"order.picked\"]\n[catalogue]\npacks = [\"promise\"]\n";
+        let sources = Sources {
+            path: "kept.toml",
+            text,
+            environment: &[],
+            files: &[],
+        };
+        let (_, plan) = read(&sources).expect("the configuration is good");
+        let summary = summary(&plan);
+        assert!(
+            summary.contains("equal partition counts: orders, ends\n"),
+            "{summary}"
+        );
+        let line = summary.lines().find(|line| line.starts_with("fulfilment"));
+        let line = line.unwrap_or_else(|| panic!("no line for the KPI in {summary}"));
+        assert!(line.contains("promise"), "{summary}");
+    }
 }

@@ -110,6 +110,7 @@ mod client;
 mod definition;
 mod problem;
 mod text;
+mod topics;
 mod warnings;
 
 pub mod canonical;

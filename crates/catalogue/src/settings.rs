@@ -11,10 +11,11 @@ use events::Span;
 use crate::FileText;
 use crate::client;
 use crate::plan::{Limits, TimeRules, Topic};
-use crate::problem::{Problems, suggestion};
+use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
 use crate::text::tree::{Table, Value};
 use crate::text::values;
+use crate::topics;
 
 /// What the shell reads from the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -306,7 +307,7 @@ fn kafka(
     if section.node("brokers").is_none() {
         section.missing("brokers", "brokers = \"localhost:9092\"");
     }
-    let topics = topics(&section, lateness, problems);
+    let topics = topics::read(&section, lateness, problems);
     let kafka = Kafka {
         brokers: brokers.map(|list| list.value).unwrap_or_default(),
         group: name("group").unwrap_or_else(|| "kept".to_owned()),
@@ -346,75 +347,5 @@ fn start(text: &str) -> Result<Start, String> {
         _ => values::duration(text).map(Start::Back).map_err(|_| {
             format!("\"{text}\" is neither a duration back, like \"24h\", nor earliest nor latest")
         }),
-    }
-}
-
-fn topics(kafka: &Section<'_>, lateness: Span, problems: &Problems) -> Vec<Topic> {
-    let tables = kafka.tables("topic");
-    if kafka.node("topic").is_none() {
-        kafka.missing(
-            "topic",
-            "a table [[kafka.topic]] with name = \"shop.events\"",
-        );
-    }
-    let several = tables.len() > 1;
-    let mut topics: Vec<Topic> = Vec::new();
-    for table in tables {
-        let topic = topic(table, lateness, several, problems);
-        if !topic.name.is_empty() && topics.iter().any(|other| other.name == topic.name) {
-            problems.add(
-                &table.place,
-                format!("topic \"{}\" is there twice", topic.name),
-            );
-        }
-        topics.push(topic);
-    }
-    topics
-}
-
-fn topic(table: &Table, lateness: Span, several: bool, problems: &Problems) -> Topic {
-    let keys = ["name", "key", "types", "format", "lateness"];
-    let section = Section::new(table, "[[kafka.topic]]", &keys, problems);
-    let parse = |text: &str| values::kafka_name(text).map(|()| text.to_owned());
-    let name = section.parsed("name", parse);
-    if section.node("name").is_none() {
-        section.missing("name", "name = \"shop.events\"");
-    }
-    if let Some(format) = section
-        .text("format")
-        .filter(|format| format.value != "cloudevents")
-    {
-        let hint = suggestion(&format.value, &["cloudevents"]);
-        let message = format!("format \"{}\" is not supported{hint}", format.value);
-        problems.add(&format.place, message);
-    }
-    let types = section
-        .texts("types")
-        .map(|list| list.value)
-        .unwrap_or_default();
-    if types.is_empty() && several {
-        let example = "types = [\"order.*\", \"payment.authorized\"], when several topics are read";
-        section.missing("types", example);
-    }
-    for pattern in &types {
-        let stem = pattern.value.strip_suffix(".*").unwrap_or(&pattern.value);
-        if pattern.value != "*" && (stem.is_empty() || stem.contains(['*', ' '])) {
-            let text = &pattern.value;
-            let message =
-                format!("\"{text}\" is not a type: write order.placed, order.* or * alone");
-            problems.add(&pattern.place, message);
-        }
-    }
-    let mut types: Vec<String> = types.into_iter().map(|pattern| pattern.value).collect();
-    if types.is_empty() {
-        types.push("*".to_owned());
-    }
-    Topic {
-        name: name.map(|name| name.value).unwrap_or_default(),
-        key: section.text("key").map(|key| key.value),
-        types,
-        lateness: section
-            .any_span("lateness")
-            .map_or(lateness, |span| span.value),
     }
 }

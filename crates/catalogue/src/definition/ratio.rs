@@ -128,7 +128,22 @@ fn reference(
         }
         return None;
     };
-    let found = match (&kpi.kind, series) {
+    match counter(kpi, series) {
+        Ok(series) => Some(Reference {
+            kpi: KpiId(at as u16),
+            series,
+        }),
+        Err(message) => {
+            builder.problems.add(place, message);
+            None
+        }
+    }
+}
+
+/// The counter of a KPI that is meant by what is behind the dot, or by nothing.
+fn counter(kpi: &Kpi, series: Option<&str>) -> Result<ReferenceSeries, String> {
+    let id = &kpi.id;
+    match (&kpi.kind, series) {
         (Kind::Count(_), None) => Ok(ReferenceSeries::Events),
         (Kind::Count(count), Some("sum")) if count.sum.is_some() => Ok(ReferenceSeries::Sum),
         (Kind::Count(count), _) => Err(match count.sum {
@@ -151,16 +166,6 @@ fn reference(
             })
         }
         _ => Err(format!("kpi \"{id}\" is a promise: {NO_COUNTER}")),
-    };
-    match found {
-        Ok(series) => Some(Reference {
-            kpi: KpiId(at as u16),
-            series,
-        }),
-        Err(message) => {
-            builder.problems.add(place, message);
-            None
-        }
     }
 }
 
