@@ -1,6 +1,6 @@
 //! Kind `count`: events, optionally with the sum of a money or number field.
 
-use super::selector::Builder;
+use super::selector::{Builder, placeholder};
 use super::{Definition, common, finish, open};
 use crate::plan::{Count, Kind, Kpi, Sum, Unit};
 use crate::text::section::Section;
@@ -20,14 +20,16 @@ const MONEY_FIELDS: [&str; 6] = [
 /// The field with the ISO 4217 code.
 pub(crate) const CURRENCY: &str = "currency";
 
-pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option<Kpi> {
+pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Kpi {
     let section = open(definition, &["event", "sum", "sum_name"], builder.problems);
     let title = section.title();
-    let Some(node) = section.node("event") else {
-        section.missing("event", "event = { type = \"order.placed\" }");
-        return None;
+    let event = match section.node("event") {
+        Some(node) => builder.selector(&format!("event of {title}"), node),
+        None => {
+            section.missing("event", "event = { type = \"order.placed\" }");
+            placeholder()
+        }
     };
-    let event = builder.selector(&format!("event of {title}"), node);
     let name = section.parsed("sum_name", |text| {
         values::metric_name(text).map(|()| text.to_owned())
     });
@@ -46,12 +48,12 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
         }
         _ => {}
     }
-    Some(finish(
+    finish(
         definition,
         &section,
         builder,
         Kind::Count(Count { event, sum }),
-    ))
+    )
 }
 
 /// `sum = "total"` or `{ field = "total", unit = "money" }`.

@@ -39,7 +39,7 @@ const EDGES: [Span; 8] = [
     Span::from_seconds(3600),
 ];
 
-pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option<Kpi> {
+pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Kpi {
     let section = open(definition, &KEYS, builder.problems);
     for (key, example) in [
         ("key", "\"cart_id\""),
@@ -71,7 +71,7 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
         lateness: lateness(builder, topic).unwrap_or_default(),
         edges: EDGES.to_vec(),
     };
-    Some(finish(definition, &section, builder, Kind::Funnel(funnel)))
+    finish(definition, &section, builder, Kind::Funnel(funnel))
 }
 
 /// What all events of a funnel have in common.

@@ -89,12 +89,12 @@ pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems)
         .iter()
         .map(|one| entity_kpi(one, &mut builder))
         .collect();
-    let ratios: Vec<(usize, Option<Kpi>)> = (0..list.len())
+    let ratios: Vec<(usize, Kpi)> = (0..list.len())
         .filter(|&at| kind_of(&list[at].table) == Some("ratio"))
         .map(|at| (at, ratio::read(&list[at], &mut builder, list, &kpis)))
         .collect();
     for (at, kpi) in ratios {
-        kpis[at] = kpi;
+        kpis[at] = Some(kpi);
     }
     let Builder { types, fields, .. } = builder;
     let mut places = Vec::new();
@@ -138,9 +138,9 @@ fn kind_of(table: &Table) -> Option<&str> {
 fn entity_kpi(definition: &Definition, builder: &mut Builder<'_>) -> Option<Kpi> {
     let problems = builder.problems;
     match kind_of(&definition.table) {
-        Some("count") => count::read(definition, builder),
-        Some("promise") => promise::read(definition, builder),
-        Some("funnel") => funnel::read(definition, builder),
+        Some("count") => Some(count::read(definition, builder)),
+        Some("promise") => Some(promise::read(definition, builder)),
+        Some("funnel") => Some(funnel::read(definition, builder)),
         Some("ratio") => None,
         kind => {
             let entry = definition.table.get("kind");

@@ -2,7 +2,7 @@
 
 use events::Span;
 
-use super::selector::Builder;
+use super::selector::{Builder, keyed_placeholder};
 use super::{Definition, common, finish, open};
 use crate::plan::{END_STEP, Keyed, Kind, Kpi, Promise, Selector, Step, TopicId};
 use crate::text::section::Section;
@@ -23,7 +23,7 @@ const KEYS: [&str; 9] = [
 
 const MAX_STEPS: usize = 16;
 
-pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option<Kpi> {
+pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Kpi {
     let section = open(definition, &KEYS, builder.problems);
     for (key, example) in [
         ("start", "{ type = \"order.placed\", key = \"order_id\" }"),
@@ -49,12 +49,13 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
         builder.problems.add(place, message);
     }
     let objective = objective(&section);
-    let (start, end) = (start?, end?);
-    check_events(&section, builder, &start, &end, cancel.as_ref());
+    if let Some((start, end)) = start.as_ref().zip(end.as_ref()) {
+        check_events(&section, builder, start, end, cancel.as_ref());
+    }
     let edges = edges(within);
     let mut promise = Promise {
-        start,
-        end,
+        start: start.unwrap_or_else(keyed_placeholder),
+        end: end.unwrap_or_else(keyed_placeholder),
         cancel,
         steps,
         within,
@@ -68,12 +69,7 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Option
     let topics = promise.topics().into_iter();
     let lateness = topics.filter_map(|topic| lateness(builder, topic)).max();
     promise.lateness = lateness.unwrap_or_default();
-    Some(finish(
-        definition,
-        &section,
-        builder,
-        Kind::Promise(promise),
-    ))
+    finish(definition, &section, builder, Kind::Promise(promise))
 }
 
 /// Topics that are joined must be keyed alike, or an entity's records are in different partitions.

@@ -2,7 +2,7 @@
 //!
 //! A side that refers is not counted again: `"orders"`, `"orders.sum"`, `"cart.checkout"`.
 
-use super::selector::Builder;
+use super::selector::{Builder, placeholder};
 use super::{Definition, count, finish, kind_of, open};
 use crate::plan::{Count, Kind, Kpi, KpiId, Part, Ratio, Reference, ReferenceSeries};
 use crate::problem::{Place, suggestion};
@@ -17,24 +17,27 @@ pub(crate) fn read(
     builder: &mut Builder<'_>,
     definitions: &[Definition],
     kpis: &[Option<Kpi>],
-) -> Option<Kpi> {
+) -> Kpi {
     let section = open(definition, &["numerator", "denominator"], builder.problems);
-    let mut sides = Vec::new();
-    for side in ["numerator", "denominator"] {
+    let mut side = |side: &str| {
         let Some(node) = section.node(side) else {
-            section.missing(
-                side,
-                &format!("{side} = \"orders\" or {{ type = \"order.placed\" }}"),
-            );
-            continue;
+            let example = format!("{side} = \"orders\" or {{ type = \"order.placed\" }}");
+            section.missing(side, &example);
+            return None;
         };
-        sides.push(part(definition, side, node, builder, definitions, kpis));
-    }
-    let denominator = sides.pop().flatten();
-    let numerator = sides.pop().flatten();
+        part(definition, side, node, builder, definitions, kpis)
+    };
+    let nothing = || {
+        Part::Own(Count {
+            event: placeholder(),
+            sum: None,
+        })
+    };
+    let numerator = side("numerator").unwrap_or_else(nothing);
+    let denominator = side("denominator").unwrap_or_else(nothing);
     let ratio = Ratio {
-        numerator: numerator?,
-        denominator: denominator?,
+        numerator,
+        denominator,
     };
     let parts = [ratio.numerator.clone(), ratio.denominator.clone()];
     let kpi = finish(definition, &section, builder, Kind::Ratio(ratio));
@@ -48,7 +51,7 @@ pub(crate) fn read(
             );
         }
     }
-    Some(kpi)
+    kpi
 }
 
 fn part(

@@ -32,6 +32,23 @@ pub(crate) enum KeyRule {
     AsCanonical,
 }
 
+/// What stands in for a selector that can't be read; the problem is noted already.
+pub(crate) fn placeholder() -> Selector {
+    Selector {
+        types: Vec::new(),
+        topic: TopicId(0),
+        filters: Vec::new(),
+    }
+}
+
+/// Likewise.
+pub(crate) fn keyed_placeholder() -> Keyed {
+    Keyed {
+        event: placeholder(),
+        key: FieldId(0),
+    }
+}
+
 impl<'a> Builder<'a> {
     pub fn new(topics: &'a [Topic], problems: &'a Problems) -> Builder<'a> {
         Builder {
@@ -111,15 +128,7 @@ impl<'a> Builder<'a> {
                 &node.place,
                 format!("{title} must be a table like {example}"),
             );
-            let event = Selector {
-                types: Vec::new(),
-                topic: TopicId(0),
-                filters: Vec::new(),
-            };
-            return Keyed {
-                event,
-                key: FieldId(0),
-            };
+            return keyed_placeholder();
         };
         let (event, section) = self.read_table(table, title, &["type", "key", "topic", "where"]);
         let key = section.text("key");
