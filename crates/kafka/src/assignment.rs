@@ -11,11 +11,12 @@ use pipeline::Assignment;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::backoff::Backoff;
 use crate::batch::BatchQueue;
 use crate::context::Context;
 use crate::metrics::Trouble;
 use crate::start;
-use crate::worker::{Backoff, Fatal, Setup, wall_time};
+use crate::worker::{Fatal, Setup, wall_time};
 
 /// How long the brokers may take to look up the start offsets.
 const TIMEOUT: Duration = Duration::from_secs(2);

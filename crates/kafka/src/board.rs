@@ -59,3 +59,46 @@ impl Board {
             .expect("nothing panics while it holds the board")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use events::EventTime;
+
+    use super::*;
+
+    fn view(partition: i32, display: i64) -> Arc<View> {
+        Arc::new(View {
+            group: 0,
+            partition,
+            offsets: Vec::new(),
+            display: EventTime(display),
+            exact: true,
+            inputs: Vec::new(),
+            kpis: Vec::new(),
+            entries: engine::view::Entries::default(),
+        })
+    }
+
+    #[test]
+    fn a_task_that_moved_to_another_worker_is_not_taken_down_by_the_first() {
+        let board = Board::new();
+        board.publish(0, view(3, 1));
+        board.publish(1, view(3, 2));
+        board.withdraw(0, 0, 3);
+        let shown: Vec<EventTime> = board.views().iter().map(|view| view.display).collect();
+        assert_eq!(shown, [EventTime(2)]);
+        board.withdraw(1, 0, 3);
+        assert!(board.views().is_empty());
+    }
+
+    #[test]
+    fn a_worker_that_ends_takes_down_all_of_its_own() {
+        let board = Board::new();
+        board.publish(0, view(1, 1));
+        board.publish(0, view(2, 1));
+        board.publish(1, view(3, 1));
+        board.withdraw_all(0);
+        let shown: Vec<i32> = board.views().iter().map(|view| view.partition).collect();
+        assert_eq!(shown, [3]);
+    }
+}

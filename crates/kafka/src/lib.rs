@@ -12,16 +12,23 @@
 )]
 
 mod assignment;
+mod backoff;
+pub mod bare;
 mod batch;
 pub mod board;
+pub mod check;
 mod context;
 mod ends;
+mod hands;
 mod letters;
 pub mod metrics;
+pub mod mock;
 mod partitions;
+pub mod produce;
 pub mod settings;
 mod start;
 mod topics;
+mod wait;
 pub mod worker;
 
 pub use board::Board;

@@ -9,9 +9,10 @@ use catalogue::plan::Plan;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 
+use crate::backoff::Backoff;
 use crate::context::{Context, classify, describe};
 use crate::metrics::{Metrics, Trouble};
-use crate::worker::{Backoff, Fatal, Setup};
+use crate::worker::{Fatal, Setup};
 
 /// How long the broker may take to describe a topic.
 const TIMEOUT: Duration = Duration::from_secs(2);

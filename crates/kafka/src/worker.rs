@@ -7,23 +7,24 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use catalogue::plan::{KpiId, Plan};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use engine::view::OverdueOrder;
-use events::{Record, Reject, WallTime};
+use events::WallTime;
 use pipeline::{Effect, Input};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
 use crate::assignment::Assigner;
-use crate::batch::{BatchQueue, Delivered, Position};
+use crate::batch::BatchQueue;
 use crate::board::Board;
 use crate::context::{Context, Rebalance};
 use crate::ends::EndsAsker;
-use crate::letters::{DeadLetters, Origin};
-use crate::metrics::{Liveness, Metrics, Trouble};
+use crate::hands::Hands;
+use crate::letters::DeadLetters;
+use crate::metrics::{Liveness, Metrics};
 use crate::partitions::Partitions;
 use crate::settings::Settings;
 use crate::topics::Topics;
@@ -341,169 +342,5 @@ impl<L: FnMut(Call<'_, '_>)> Loop<'_, '_, L> {
         self.queue.read(BATCH_WAIT, |position, delivered| {
             hands.deliver(position, delivered)
         });
-    }
-}
-
-/// What turns deliveries into inputs and effects into deeds.
-struct Hands<'s, L> {
-    partitions: Partitions,
-    letters: Option<DeadLetters>,
-    logic: L,
-    effects: Vec<Effect>,
-    setup: &'s Setup,
-    consumer: &'s BaseConsumer<Context>,
-    reassign: bool,
-}
-
-impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
-    fn deliver(&mut self, position: Position<'_>, delivered: Delivered<'_>) {
-        let (partition, offset) = (position.partition(), position.offset());
-        // Not ours any more: librdkafka may hand out a few records after a revocation.
-        let Some(topic) = self.partitions.topic(position) else {
-            return;
-        };
-        match delivered {
-            Delivered::Record(record) => {
-                if self.partitions.advance(topic, partition, offset + 1) {
-                    let input = Input::Record {
-                        topic,
-                        partition,
-                        offset,
-                        record,
-                    };
-                    self.step(input, Some((&record, position)));
-                }
-            }
-            Delivered::End => {
-                if self.partitions.advance(topic, partition, offset) {
-                    self.step(
-                        Input::ReachedEnd {
-                            topic,
-                            partition,
-                            offset,
-                        },
-                        None,
-                    );
-                }
-            }
-            Delivered::Failed(code, text) => {
-                let name = &self.setup.plan.topics[usize::from(topic.0)].name;
-                self.failed(code, &format!("{name} partition {partition}: {text}"));
-            }
-        }
-    }
-
-    fn failed(&mut self, code: rdkafka::error::RDKafkaErrorCode, detail: &str) {
-        let trouble = match crate::context::classify(Some(code)) {
-            Trouble::Other => Trouble::Fetch,
-            known => known,
-        };
-        if trouble == Trouble::OffsetOutOfRange {
-            // What was to be read next is gone: begin again from `kafka.start`, all of it.
-            self.reassign = true;
-        }
-        self.setup.metrics.trouble(trouble, detail);
-    }
-
-    fn revoked(&mut self) {
-        self.partitions.revoke(&self.setup.metrics);
-        self.step(Input::Revoked, None);
-    }
-
-    fn step(&mut self, input: Input<'_>, record: Option<(&Record<'_>, Position<'_>)>) {
-        (self.logic)(Call::Step(input, &mut self.effects));
-        if !self.effects.is_empty() {
-            let mut effects = std::mem::take(&mut self.effects);
-            for effect in effects.drain(..) {
-                self.carry_out(effect, record);
-            }
-            self.effects = effects;
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect, record: Option<(&Record<'_>, Position<'_>)>) {
-        let number = self.setup.number;
-        match effect {
-            Effect::Publish(view) => {
-                if let Some(letters) = &mut self.letters {
-                    letters.settle();
-                }
-                self.setup.board.publish(number, view);
-            }
-            Effect::Withdraw { group, partition } => {
-                self.setup.board.withdraw(number, group, partition);
-            }
-            Effect::Reject(reason) => {
-                let (record, position) = record.expect("only a record can be rejected");
-                self.reject(record, position, reason);
-            }
-            Effect::Pause { topic, partition } => {
-                self.partitions
-                    .pause(topic, partition, self.consumer, &self.setup.metrics);
-            }
-            Effect::Resume { topic, partition } => {
-                self.partitions
-                    .resume(topic, partition, self.consumer, &self.setup.metrics);
-            }
-        }
-    }
-
-    fn reject(&mut self, record: &Record<'_>, position: Position<'_>, reason: Reject) {
-        let topic = self
-            .partitions
-            .topic(position)
-            .expect("it was just delivered");
-        let topic = &self.setup.plan.topics[usize::from(topic.0)].name;
-        let (partition, offset) = (position.partition(), position.offset());
-        self.setup
-            .metrics
-            .rejected(reason, topic, partition, offset);
-        if let Some(letters) = &mut self.letters {
-            letters.send(
-                record,
-                Origin {
-                    topic,
-                    partition,
-                    offset,
-                },
-                reason,
-            );
-        }
-    }
-
-    /// The last words: what is in hand has been handed out, the rest is librdkafka's.
-    fn end(&mut self) {
-        self.step(Input::Tick { now: wall_time() }, None);
-        if let Some(letters) = &mut self.letters {
-            letters.settle();
-        }
-        self.partitions.revoke(&self.setup.metrics);
-    }
-}
-
-/// When to try again: at once, then after longer and longer pauses up to five seconds.
-pub(crate) struct Backoff {
-    next: Instant,
-    pause: Duration,
-}
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(5);
-
-    pub(crate) fn new() -> Backoff {
-        Backoff {
-            next: Instant::now(),
-            pause: Backoff::FIRST,
-        }
-    }
-
-    pub(crate) fn is_due(&self) -> bool {
-        Instant::now() >= self.next
-    }
-
-    pub(crate) fn failed(&mut self) {
-        self.next = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(Backoff::LONGEST);
     }
 }

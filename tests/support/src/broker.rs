@@ -185,6 +185,10 @@ impl Kafka {
 
 /// Ends `pid` and removes `folder` when this process has ended, however it ended: the shell reads
 /// from a pipe whose other end only we hold.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this process on purpose"
+)]
 fn end_with_us(pid: u32, folder: &Path) {
     let script = "cat; kill -KILL \"$1\"; sleep 0.2; rm -rf \"$2\"";
     let mut command = Command::new("sh");

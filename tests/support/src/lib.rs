@@ -10,9 +10,17 @@
 )]
 
 mod broker;
+mod http;
+mod kept;
 mod process;
+mod prometheus;
+mod samples;
 mod wait;
 
 pub use broker::Kafka;
+pub use http::{Response, get};
+pub use kept::{Finished, Kept, finish};
 pub use process::Process;
+pub use prometheus::Prometheus;
+pub use samples::Samples;
 pub use wait::{until, within};

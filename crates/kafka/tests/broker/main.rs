@@ -4,5 +4,6 @@
 
 mod letters;
 mod recorder;
+mod tools;
 mod trouble;
 mod worker;

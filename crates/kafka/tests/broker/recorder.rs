@@ -111,7 +111,6 @@ impl Seen {
 /// A worker whose logic is a recorder.
 pub struct Recorded {
     pub handle: WorkerHandle,
-    pub board: Arc<Board>,
     pub registry: prometheus::Registry,
     seen: Arc<Mutex<Seen>>,
 }
@@ -121,12 +120,11 @@ impl Recorded {
     pub fn start(number: usize, settings: Settings, plan: Plan) -> Recorded {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let registry = prometheus::Registry::new();
-        let board = Arc::new(Board::new());
         let setup = Setup {
             number,
             settings,
             plan: Arc::new(plan),
-            board: Arc::clone(&board),
+            board: Arc::new(Board::new()),
             metrics: Metrics::register(&registry).expect("an empty registry"),
         };
         let notes = Arc::clone(&seen);
@@ -141,7 +139,6 @@ impl Recorded {
         });
         Recorded {
             handle: handle.expect("good settings"),
-            board,
             registry,
             seen,
         }
@@ -232,7 +229,7 @@ pub fn fill(kafka: &Kafka, topic: &str, partitions: i32, from: usize, count: usi
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", kafka.brokers())
-        .set("linger.ms", "5");
+        .set("enable.idempotence", "true");
     let producer: BaseProducer = config.create().expect("plain settings");
     for number in from..from + count {
         let value = number.to_string();
@@ -258,18 +255,14 @@ pub fn assert_counted(seen: &Seen, place: Place, count: usize) {
         .get(&place)
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let values = records
-        .iter()
-        .map(|record| String::from_utf8_lossy(&record.1).into_owned());
+    let ascend = records.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    assert!(ascend, "{place:?}: the offsets do not ascend");
+    let text = |record: &(i64, Vec<u8>)| String::from_utf8_lossy(&record.1).into_owned();
+    let values: Vec<String> = records.iter().map(text).collect();
     let expected: Vec<String> = (0..count).map(|number| number.to_string()).collect();
-    let values: Vec<String> = values.collect();
     assert!(
         values == expected,
         "{place:?}: {} values, {count} expected",
         values.len()
-    );
-    assert!(
-        records.windows(2).all(|pair| pair[0].0 < pair[1].0),
-        "{place:?}: offsets ascend"
     );
 }

@@ -1,0 +1,108 @@
+//! A real Prometheus that scrapes one target every second.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::http::get;
+use crate::process::{Folder, Process, free_port};
+use crate::wait::until;
+
+/// How long it may take until it answers.
+const READY: Duration = Duration::from_secs(60);
+
+/// A running Prometheus. Everything of it is gone when it is dropped.
+#[derive(Debug)]
+pub struct Prometheus {
+    process: Process,
+    _folder: Folder,
+    port: u16,
+}
+
+impl Prometheus {
+    /// Starts it, scraping `127.0.0.1:target` as job `kept`, and waits until it answers.
+    pub fn start(target: u16) -> Prometheus {
+        let folder = Folder::new("prometheus");
+        let port = free_port();
+        let config = format!(
+            "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n\
+             scrape_configs:\n  - job_name: kept\n    static_configs:\n      \
+             - targets: [\"127.0.0.1:{target}\"]\n"
+        );
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, config).expect("the folder is writable");
+        let mut command = Command::new(program());
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .current_dir(folder.path());
+        let process = Process::start(&mut command, &folder.path().join("prometheus.log"));
+        let mut prometheus = Prometheus {
+            process,
+            _folder: folder,
+            port,
+        };
+        prometheus.await_ready();
+        prometheus
+    }
+
+    fn await_ready(&mut self) {
+        until(READY, "Prometheus answers", || {
+            let ended = self.process.ended();
+            assert!(
+                ended.is_none(),
+                "Prometheus ended:\n{}",
+                self.process.output()
+            );
+            get(self.port, "/-/ready", &[]).is_some_and(|answer| answer.status == 200)
+        });
+    }
+
+    /// The answer of the HTTP API to an instant query, as JSON text.
+    #[track_caller]
+    pub fn query(&self, expression: &str) -> String {
+        let path = format!("/api/v1/query?query={}", encode(expression));
+        let answer = get(self.port, &path, &[]).expect("Prometheus answers");
+        assert_eq!(answer.status, 200, "{expression}: {}", answer.text());
+        answer.text()
+    }
+
+    /// The one value of an instant query's answer; `None` when it is empty.
+    #[track_caller]
+    pub fn value(&self, expression: &str) -> Option<f64> {
+        let answer = self.query(expression);
+        assert!(
+            answer.matches("\"value\":").count() <= 1,
+            "{expression}: more than one: {answer}"
+        );
+        // `"value":[1700000000.1,"42"]`: the second member.
+        let (_, after) = answer.split_once("\"value\":[")?;
+        let (value, _) = after.split_once(']')?;
+        value.split_once(',')?.1.trim_matches('"').parse().ok()
+    }
+}
+
+/// Percent-encodes all but the plainest characters.
+fn encode(text: &str) -> String {
+    let encode_byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode_byte).collect()
+}
+
+/// Where Debian puts it, or wherever it is found.
+fn program() -> &'static str {
+    let found = Command::new("prometheus").arg("--version").output();
+    assert!(
+        found.is_ok(),
+        "Prometheus is not installed: run `tests/install all`"
+    );
+    "prometheus"
+}
