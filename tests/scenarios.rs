@@ -4,6 +4,7 @@
 //! view, exposition text), each in two interleavings of its partitions, for the numbers must not
 //! depend on it. The syntax is described in `tests/scenarios/README.md`. The numbers in them are
 //! worked out by hand from the rules, never copied from the output.
+#![allow(clippy::disallowed_methods, reason = "the scenarios are files")]
 
 #[path = "scenario_support/mod.rs"]
 mod scenario_support;

@@ -1,4 +1,5 @@
 //! The endpoints over a real loopback socket.
+#![allow(clippy::disallowed_methods, reason = "tests on real sockets")]
 
 mod rig;
 

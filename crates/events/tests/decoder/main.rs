@@ -1,5 +1,6 @@
 //! Records in, events or reasons out. An event is written as one line: source, id, type, `#` and
 //! its number if the plan uses it, time in microseconds, then the fields as `name=value`.
+#![allow(clippy::disallowed_methods, reason = "the test data are files")]
 
 mod binary;
 mod json;
