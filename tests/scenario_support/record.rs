@@ -57,6 +57,7 @@ fn record(line: usize, number: i64, time: EventTime, text: &str) -> Result<Sent,
         id: format!("line-{line}-{number}"),
         source: "/shop".to_owned(),
         binary: false,
+        bytes: 0,
     };
     let mut data = Vec::new();
     loop {
@@ -71,7 +72,7 @@ fn record(line: usize, number: i64, time: EventTime, text: &str) -> Result<Sent,
     let data = format!("{{{}}}", data.join(","));
     let (headers, value) = match kind {
         "null" => (Vec::new(), None),
-        "raw" => (Vec::new(), Some(rest.to_owned())),
+        "raw" => (Vec::new(), Some(rest.replace("\\0", "\0"))),
         _ if options.binary => (options.headers(kind, time), Some(data)),
         _ => {
             let members = options.attributes(kind, time).into_iter();
@@ -89,7 +90,7 @@ fn record(line: usize, number: i64, time: EventTime, text: &str) -> Result<Sent,
         time,
         kafka: options.kafka,
         headers,
-        value: value.map(String::into_bytes),
+        value: value.map(|value| lengthened(value, options.bytes)),
     })
 }
 
@@ -101,6 +102,8 @@ struct Options {
     id: String,
     source: String,
     binary: bool,
+    /// The value is made this long with spaces behind it.
+    bytes: usize,
 }
 
 impl Options {
@@ -124,6 +127,11 @@ impl Options {
             "id" => self.id = value.to_owned(),
             "source" => self.source = value.to_owned(),
             "binary" => self.binary = true,
+            "bytes" => {
+                self.bytes = value
+                    .parse()
+                    .map_err(|_| format!("`{value}` is no number of bytes"))?;
+            }
             _ => return Err(format!("there is no option `@{name}`")),
         }
         Ok(())
@@ -156,6 +164,12 @@ fn field(text: &str) -> Result<String, String> {
         Some(name) => format!("{}:{value}", json(name)),
         None => format!("{}:{}", json(name), json(value)),
     })
+}
+
+fn lengthened(value: String, bytes: usize) -> Vec<u8> {
+    let mut value = value.into_bytes();
+    value.resize(value.len().max(bytes), b' ');
+    value
 }
 
 fn json(text: &str) -> String {
