@@ -12,10 +12,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::process::{Folder, Process, free_port};
+use crate::tools::installed;
 use crate::wait::{until, within};
 
 /// How long a broker may take to answer after its start, on a busy machine.
 const READY: Duration = Duration::from_secs(90);
+/// How long a broker that runs may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// The folder of Kafka's jars, as `tests/install` names it.
 const KAFKA: &str = "kafka-4.1.1";
 /// The cluster's id: any 22 characters of base 64.
@@ -107,6 +110,30 @@ impl Kafka {
         for element in deleted.expect("the broker answers").elements() {
             element.error().expect("the records are deleted");
         }
+    }
+
+    /// How many records a topic holds, over all its partitions.
+    pub fn records(&self, topic: &str) -> i64 {
+        let consumer = self.consumer();
+        let metadata = consumer
+            .fetch_metadata(Some(topic), ANSWER)
+            .expect("the broker answers");
+        let count = |partition| {
+            let marks = consumer.fetch_watermarks(topic, partition, ANSWER);
+            let (low, high) = marks.expect("the broker answers");
+            high - low
+        };
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions.map(|partition| count(partition.id())).sum()
+    }
+
+    /// How many members a consumer group has now.
+    pub fn members(&self, group: &str) -> usize {
+        let list = self.consumer();
+        let list = list.fetch_group_list(Some(group), ANSWER);
+        let list = list.expect("the broker answers");
+        let groups = list.groups().iter();
+        groups.map(|group| group.members().len()).sum()
     }
 
     /// Ends the broker as a crash would; its data stays.
@@ -246,16 +273,5 @@ fn write_properties(folder: &Path, port: u16, controller: u16) {
 
 /// Where `tests/install` puts Kafka.
 fn jars() -> PathBuf {
-    let tools = std::env::var_os("KEPT_TOOLS")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-            let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-            Some(cache.or_else(home)?.join("kept-tools"))
-        });
-    let jars = tools.map(|tools| tools.join(KAFKA).join("lib"));
-    match jars {
-        Some(jars) if jars.is_dir() => jars,
-        _ => panic!("Kafka is not installed: run `tests/install all`"),
-    }
+    installed(&format!("{KAFKA}/lib"))
 }

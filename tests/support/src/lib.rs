@@ -15,6 +15,7 @@ mod kept;
 mod process;
 mod prometheus;
 mod samples;
+mod tools;
 mod wait;
 
 pub use broker::Kafka;
@@ -23,4 +24,5 @@ pub use kept::{Finished, Kept, finish};
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use samples::Samples;
+pub use tools::installed;
 pub use wait::{until, within};

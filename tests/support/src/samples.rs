@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 /// Name and sorted labels of a sample.
 type Series = (String, Vec<(String, String)>);
 
-/// Every sample of one scrape.
+/// Every sample of one scrape: its value, and the text that stood for it.
 #[derive(Clone, Default, Debug)]
-pub struct Samples(BTreeMap<Series, f64>);
+pub struct Samples(BTreeMap<Series, (f64, String)>);
 
 impl Samples {
     /// Reads the text format 0.0.4; a line that is not understood fails the test.
@@ -28,12 +28,21 @@ impl Samples {
 
     /// The value of one series, all of its labels given in any order.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        Some(self.find(name, labels)?.0)
+    }
+
+    /// Likewise, as it was written: every digit of a decimal.
+    pub fn text(&self, name: &str, labels: &[(&str, &str)]) -> Option<&str> {
+        Some(self.find(name, labels)?.1.as_str())
+    }
+
+    fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<&(f64, String)> {
         let mut labels: Vec<(String, String)> = labels
             .iter()
             .map(|(key, value)| ((*key).into(), (*value).into()))
             .collect();
         labels.sort();
-        self.0.get(&(name.to_owned(), labels)).copied()
+        self.0.get(&(name.to_owned(), labels))
     }
 
     /// The sum over all series of this name that have at least these labels; `None`: there is none.
@@ -64,7 +73,13 @@ impl Samples {
             .0
             .iter()
             .filter(move |(series, _)| series.0 == name && has(&series.1));
-        named.map(|(series, value)| (series.1.as_slice(), *value))
+        named.map(|(series, value)| (series.1.as_slice(), value.0))
+    }
+
+    /// All series: name, sorted labels, and the value as it was written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[(String, String)], &str)> {
+        let all = self.0.iter();
+        all.map(|(series, value)| (series.0.as_str(), series.1.as_slice(), value.1.as_str()))
     }
 
     /// How many series there are.
@@ -78,13 +93,14 @@ impl Samples {
     }
 }
 
-fn parse_line(line: &str) -> Option<(Series, f64)> {
+fn parse_line(line: &str) -> Option<(Series, (f64, String))> {
     let (name, rest) = line.split_at(line.find(['{', ' '])?);
     let (labels, rest) = match rest.strip_prefix('{') {
         None => (Vec::new(), rest),
         Some(rest) => parse_labels(rest)?,
     };
-    let value = rest.split_whitespace().next()?.parse().ok()?;
+    let text = rest.split_whitespace().next()?;
+    let value = (text.parse().ok()?, text.to_owned());
     Some(((name.to_owned(), labels), value))
 }
 
@@ -138,6 +154,11 @@ mod tests {
         assert_eq!(samples.sum("x_total", &[("a", "z")]), Some(4.0));
         assert_eq!(samples.sum("x_total", &[("a", "none")]), None);
         assert!(samples.get("up", &[]).is_some_and(f64::is_nan));
+        assert_eq!(samples.text("up", &[]), Some("NaN"));
+        assert_eq!(
+            samples.iter().map(|(_, _, text)| text).collect::<String>(),
+            "NaN34"
+        );
     }
 
     #[test]
