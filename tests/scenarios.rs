@@ -12,7 +12,7 @@ mod scenario_support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scenario_support::run::{Order, run};
+use scenario_support::run::{Order, differences, run};
 use scenario_support::script::Script;
 
 #[test]
@@ -75,6 +75,23 @@ fn a_line_must_name_one_series_and_absent_ones_must_be_absent() {
 }
 
 #[test]
+fn what_depends_on_the_interleaving_is_reported() {
+    let outcome = |text: &str| {
+        let script = Script::parse(text).expect("it is well-formed");
+        run(&script, Order::AsWritten)
+    };
+    let one = outcome("10:00:00 order.placed order_id=o-1 region=eu\nexpect display 10:00:00\n");
+    let two = outcome("10:00:00 order.placed order_id=o-1 region=us\nexpect display 10:00:00\n");
+    assert_eq!(differences(&one, &one), [] as [String; 0]);
+    let text = differences(&one, &two).join("\n");
+    assert!(
+        text.starts_with("2: depends on how partitions interleave"),
+        "{text}"
+    );
+    assert!(text.contains("region=\"us\""), "{text}");
+}
+
+#[test]
 fn a_line_that_is_neither_event_nor_expectation_is_refused() {
     for (text, message) in [
         ("10:00 order.placed", "x.scenario:1: `10:00` is not a time"),
@@ -100,11 +117,11 @@ fn check(name: &str, text: &str) -> Vec<String> {
         Ok(script) => script,
         Err(problem) => return vec![format!("{name}:{problem}\n")],
     };
-    let failures = run(&script, Order::AsWritten);
-    let failures = match failures.is_empty() {
-        false => failures,
-        true => run(&script, Order::PartitionByPartition),
-    };
+    let as_written = run(&script, Order::AsWritten);
+    let mut failures = as_written.failures.clone();
+    if failures.is_empty() {
+        failures = differences(&as_written, &run(&script, Order::PartitionByPartition));
+    }
     failures
         .iter()
         .map(|failure| format!("{name}:{failure}"))

@@ -28,32 +28,73 @@ const FILE: &str = "definitions.toml";
 /// How many series a failure shows.
 const NEARBY: usize = 12;
 
-/// `LINE: what differs`, for everything that does.
-pub fn run(script: &Script, order: Order) -> Vec<String> {
+/// What came of a run.
+#[derive(Default)]
+pub struct Outcome {
+    /// `LINE: what differs`, for everything that does.
+    pub failures: Vec<String>,
+    /// The line of each expectation and the series it saw, but for those about memory.
+    pub seen: Vec<(usize, Vec<String>)>,
+}
+
+/// Runs a script to its end.
+pub fn run(script: &Script, order: Order) -> Outcome {
+    let mut outcome = Outcome::default();
     let plan = match plan(script) {
         Ok(plan) => Arc::new(plan),
-        Err(problems) => return vec![format!("1: {problems}")],
+        Err(problems) => {
+            outcome.failures.push(format!("1: {problems}"));
+            return outcome;
+        }
     };
     let mut runner = Runner::new(plan, script.partitions);
     let mut waiting: Vec<&Sent> = Vec::new();
-    let mut failures = Vec::new();
     for step in &script.steps {
         match step {
             Step::Send(sent) => waiting.extend(sent),
             Step::Expect(expect) => {
-                if let Err(problem) = runner.deliver(std::mem::take(&mut waiting), order) {
-                    failures.push(format!("{}: {problem}\n", expect.line));
+                let delivered = runner.deliver(std::mem::take(&mut waiting), order);
+                match delivered.and_then(|()| runner.look(expect)) {
+                    Ok(found) => {
+                        outcome.failures.extend(compare(expect, &found));
+                        outcome.seen.push((expect.line, without_memory(found)));
+                    }
+                    Err(problem) => {
+                        let failure = format!("{}: {problem}\n", expect.line);
+                        outcome.failures.push(failure);
+                    }
                 }
-                let found = runner.look(expect);
-                let found = found.into_iter().map(|failure| match order {
-                    Order::AsWritten => failure,
-                    Order::PartitionByPartition => format!("{failure}(partition by partition)\n"),
-                });
-                failures.extend(found);
             }
         }
     }
-    failures
+    outcome
+}
+
+/// How much memory is held may depend on the order of delivery; nothing else may.
+fn without_memory(found: Vec<Line>) -> Vec<String> {
+    let lines = found.into_iter();
+    let lines = lines.filter(|line| !line.series.name.starts_with("kept_state_"));
+    lines.map(|line| line.text).collect()
+}
+
+/// `LINE: what differs` between runs of one script in two orders.
+pub fn differences(one: &Outcome, other: &Outcome) -> Vec<String> {
+    if one.seen.len() != other.seen.len() {
+        return other.failures.clone();
+    }
+    let mut differences = Vec::new();
+    for ((line, one), (_, other)) in one.seen.iter().zip(&other.seen) {
+        let pairs = one.iter().zip(other).filter(|(one, other)| one != other);
+        let pairs: Vec<_> = pairs.take(NEARBY).collect();
+        if one.len() != other.len() || !pairs.is_empty() {
+            let mut text = format!("{line}: depends on how partitions interleave\n");
+            for (one, other) in pairs {
+                text.push_str(&format!("    {one}\n    {other}\n"));
+            }
+            differences.push(text);
+        }
+    }
+    differences
 }
 
 /// The plan of a scenario: its own configuration, completed with what it leaves out.
@@ -171,18 +212,15 @@ impl Runner {
         self.step(input);
     }
 
-    /// Shows the exposition at the time of an expectation and says what differs.
-    fn look(&mut self, expect: &Expect) -> Vec<String> {
+    /// The exposition at the time of an expectation.
+    fn look(&mut self, expect: &Expect) -> Result<Vec<Line>, String> {
         let lateness = self.plan.topics.iter().map(|topic| topic.lateness).max();
         let now = match expect.at {
             At::Display(display) => WallTime((display + lateness.unwrap_or_default()).0),
             At::Wall(now) => now,
         };
         if now.0 - self.now.0 < Span::from_seconds(1).0 {
-            return vec![format!(
-                "{}: less than a second after the last one\n",
-                expect.line
-            )];
+            return Err("less than a second after the last one".to_owned());
         }
         self.now = now;
         for (topic, partition) in self.ends.keys().copied().collect::<Vec<_>>() {
@@ -198,11 +236,11 @@ impl Runner {
         }
         self.step(Input::Tick { now });
         if let Some(problem) = self.wrong_display(expect.at) {
-            return vec![format!("{}: {problem}\n", expect.line)];
+            return Err(problem);
         }
         let views: Vec<Arc<View>> = self.views.values().cloned().collect();
         let text = encode(Format::Text, &families(&self.plan, &views, &[]));
-        compare(expect, &Line::all(&text))
+        Ok(Line::all(&text))
     }
 
     /// A display time can't be had where a clock went on further already.
