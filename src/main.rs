@@ -5,6 +5,7 @@
 )]
 
 mod app;
+mod bench;
 mod check;
 mod config;
 mod logging;
@@ -48,10 +49,16 @@ enum Command {
         #[arg(long)]
         broker: bool,
     },
+    /// Measure throughput, memory and latency; prints tables, judges nothing.
+    Bench {
+        #[command(subcommand)]
+        part: bench::Part,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => match check::run(&config) {
             Ok((settings, plan)) if broker => run::check_broker(&settings, &plan),

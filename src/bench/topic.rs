@@ -1,0 +1,96 @@
+//! Work W on a topic of a real broker: loaded once, kept for the next run.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use kafka::produce::{Outgoing, Producer};
+use kafka::trial_topic;
+
+use super::measure::{grouped, say};
+use super::work;
+
+/// How long the last records may take to be written.
+const FLUSH_WITHIN: Duration = Duration::from_secs(60);
+/// Records between two looks at the progress.
+const SHOW_EVERY: u64 = 100_000;
+
+/// How to reach the broker, as a group that nobody else uses.
+pub fn kafka_settings(brokers: &str, client: &[(&str, &str)]) -> kafka::Settings {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    kafka::Settings {
+        brokers: brokers.to_owned(),
+        group: format!("kept-bench-{}", std::process::id()),
+        start: kafka::Start::Earliest,
+        dead_letter_topic: None,
+        client: client.iter().map(owned).collect(),
+    }
+}
+
+/// Makes the topic, if need be anew, so that it holds all events of W; returns its name.
+pub fn ensure_loaded(brokers: &str, orders: u64) -> anyhow::Result<String> {
+    let topic = format!("kept-bench-{orders}");
+    let wanted = orders * work::EVENTS_PER_ORDER;
+    let settings = kafka_settings(brokers, &[]);
+    let there = trial_topic::records(&settings, &topic).context("can't ask the broker")?;
+    if there == Some(wanted) {
+        let count = grouped(wanted as f64);
+        say(&format!("topic {topic}: all {count} records are there"));
+        return Ok(topic);
+    }
+    if there.is_some() {
+        say(&format!("topic {topic} is incomplete: deleted"));
+        trial_topic::delete(&settings, &topic)?;
+    }
+    trial_topic::create(&settings, &topic, work::PARTITIONS).context("can't make the topic")?;
+    let began = Instant::now();
+    load(brokers, &topic, orders)?;
+    say(&format!(
+        "topic {topic}: loaded {} records, lz4, in {:.0} s",
+        grouped(wanted as f64),
+        began.elapsed().as_secs_f64()
+    ));
+    Ok(topic)
+}
+
+fn load(brokers: &str, topic: &str, orders: u64) -> anyhow::Result<()> {
+    let client = [
+        ("compression.type", "lz4"),
+        ("linger.ms", "50"),
+        // Not one record twice, whatever the network does.
+        ("enable.idempotence", "true"),
+    ];
+    let producer = Producer::new(&kafka_settings(brokers, &client))?;
+    let (mut sent, wanted) = (0, orders * work::EVENTS_PER_ORDER);
+    work::each_event(orders, |made| {
+        producer.send(Outgoing {
+            topic,
+            key: Some(made.key.as_bytes()),
+            value: Some(made.value.as_bytes()),
+            timestamp: Some(made.time),
+            partition: Some(made.partition),
+        })?;
+        sent += 1;
+        if sent % SHOW_EVERY == 0 {
+            show(&format!("loading {topic}: {} %", sent * 100 / wanted));
+        }
+        Ok::<(), anyhow::Error>(())
+    })?;
+    let flushed = producer.flush(FLUSH_WITHIN);
+    show("");
+    let (delivered, error) = (producer.delivered(), producer.last_error());
+    ensure!(
+        flushed && delivered == wanted,
+        "only {delivered} of {wanted} records were written: {}",
+        error.unwrap_or_else(|| "too slow".to_owned())
+    );
+    Ok(())
+}
+
+/// One line that is overwritten, on a terminal only.
+fn show(text: &str) {
+    let mut out = std::io::stderr().lock();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
+    }
+}
