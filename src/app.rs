@@ -30,6 +30,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct App {
     workers: Arc<Vec<WorkerHandle>>,
     board: Arc<Board>,
+    status: Arc<Status>,
     address: SocketAddr,
     stop_http: oneshot::Sender<()>,
     http: JoinHandle<()>,
@@ -64,7 +65,10 @@ impl App {
                 Arc::new(move || board.views())
             },
             registry,
-            ready: Arc::new(move || status.ready()),
+            ready: {
+                let status = Arc::clone(&status);
+                Arc::new(move || status.ready())
+            },
             alive: {
                 let workers = Arc::clone(&workers);
                 Arc::new(move || alive(&workers))
@@ -79,6 +83,7 @@ impl App {
         Ok(App {
             workers,
             board,
+            status,
             address,
             stop_http,
             http,
@@ -93,6 +98,11 @@ impl App {
     /// What is published now.
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Whether everything that this instance owns is shown; if not, why.
+    pub fn ready(&self) -> Result<(), String> {
+        self.status.ready()
     }
 
     /// Why a worker gave up, if one did.

@@ -6,12 +6,18 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Sets logging up for the process. A filter that can't be read is said so and `info` is used.
+/// Sets logging up for a service.
 pub fn start() {
-    let wanted = std::env::var("KEPT_LOG").unwrap_or_else(|_| "info".into());
+    start_at("info");
+}
+
+/// Sets logging up for the process, with what is logged unless `KEPT_LOG` says otherwise. A filter
+/// that can't be read is said so and the default is used.
+pub fn start_at(default: &str) {
+    let wanted = std::env::var("KEPT_LOG").unwrap_or_else(|_| default.into());
     let (filter, problem) = match EnvFilter::try_new(&wanted) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(error) => (EnvFilter::new(default), Some(error)),
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -22,6 +28,6 @@ pub fn start() {
         builder.json().flatten_event(true).init();
     }
     if let Some(error) = problem {
-        tracing::warn!("KEPT_LOG={wanted:?} is not a filter ({error}): using info");
+        tracing::warn!("KEPT_LOG={wanted:?} is not a filter ({error}): using {default}");
     }
 }

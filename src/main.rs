@@ -8,8 +8,10 @@ mod app;
 mod bench;
 mod check;
 mod config;
+mod demo;
 mod logging;
 mod run;
+mod signals;
 mod status;
 
 use std::path::PathBuf;
@@ -49,6 +51,11 @@ enum Command {
         #[arg(long)]
         broker: bool,
     },
+    /// Watch it work: an embedded Kafka, a simulated shop, and the whole service on top of it.
+    ///
+    /// Needs nothing installed and keeps nothing. Exit codes: 0 after a signal or when its time is
+    /// over, 1 when it can't go on, 2 for wrong usage. A second signal stops at once.
+    Demo(demo::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -58,6 +65,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Demo(arguments) => demo::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => match check::run(&config) {

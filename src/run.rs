@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalogue::{Plan, Settings};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::signals::Signals;
 use crate::{config, logging};
 
 /// How often a running service looks whether a worker gave up.
@@ -37,18 +37,16 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, drains and stops; a second signal ends the process at once.
-pub fn until_signal(app: App) -> anyhow::Result<()> {
+/// Waits for a signal, drains and stops; a second signal ends the process at once.
+fn until_signal(app: App) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut signals = Signals::new()?;
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.next() => break,
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     if let Some(failure) = app.failure() {
                         drop(app.stop());
@@ -58,16 +56,19 @@ pub fn until_signal(app: App) -> anyhow::Result<()> {
             }
         }
         tracing::info!("stopping: a second signal stops at once");
-        let stopping = tokio::task::spawn_blocking(move || app.stop());
-        tokio::select! {
-            stopped = stopping => {
-                tracing::info!("stopped");
-                stopped?
-            }
-            _ = terminate.recv() => std::process::exit(143),
-            _ = interrupt.recv() => std::process::exit(130),
-        }
+        stop(app, signals).await?;
+        tracing::info!("stopped");
+        Ok(())
     })
+}
+
+/// Stops the service, or ends the process at the next signal.
+pub async fn stop(app: App, mut signals: Signals) -> anyhow::Result<()> {
+    let stopping = tokio::task::spawn_blocking(move || app.stop());
+    tokio::select! {
+        stopped = stopping => stopped?,
+        () = signals.exit_at_next() => Ok(()),
+    }
 }
 
 /// Asks the broker about the topics; exit code 1 if it finds an error.

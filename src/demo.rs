@@ -1,0 +1,375 @@
+//! `kept demo`: a simulated shop, a Kafka inside the process (or a real one) and the service of
+//! `kept run`, unchanged, on top of it. Needs nothing installed.
+//!
+//! A topic that is new gets five minutes of history first, and is read from its beginning. One
+//! that holds records already (of an earlier demo on a real Kafka) does not: what is older than its
+//! last record would be late. It is read from its end, and the shop opens when the service stands.
+
+#[cfg(test)]
+mod rehearsal;
+mod shop;
+mod summary;
+
+use std::io::{IsTerminal as _, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use catalogue::{Plan, Settings, Sources};
+use events::EventTime;
+use kafka::admin::Admin;
+use kafka::mock::MockCluster;
+use kafka::produce::Producer;
+use simulator::shop::Shop;
+
+use crate::app::App;
+use crate::signals::Signals;
+use crate::{logging, run};
+use shop::{Feeder, HISTORY, INCIDENT, Live, PARTITIONS, SLOWER, now};
+use summary::Summary;
+
+/// The configuration that the service gets.
+const CONFIG: &str = include_str!("demo/demo.toml");
+/// The shop's topic.
+const TOPIC: &str = "kept.demo";
+/// Where rejected records go.
+const REJECTED: &str = "kept.demo.rejected";
+/// How often a line is shown on a terminal, and elsewhere.
+const SHOWN_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+/// Orders a second that the embedded Kafka has room for, see `shop`.
+const RATES: std::ops::RangeInclusive<f64> = 0.5..=20.0;
+/// How long the service may take until it shows something.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The arguments of `kept demo`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Use this Kafka instead of the embedded one. Creates the topics kept.demo (4 partitions) and
+    /// kept.demo.rejected where they are missing, and leaves them there
+    #[arg(long, value_name = "HOST:PORT")]
+    brokers: Option<String>,
+    /// The same seed gives the same shop
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to serve the metrics; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+    listen: SocketAddr,
+    /// Stop after this long, such as 90s or 5m; without it at Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+    /// Orders a second in the busiest hour, 0.5 to 20
+    #[arg(long, value_name = "ORDERS", default_value_t = 10.0, value_parser = rate)]
+    rate: f64,
+}
+
+/// Runs the demo until a signal, the end of its time, or until it can't go on.
+pub fn main(arguments: &Arguments) -> ExitCode {
+    logging::start_at("warn");
+    match demo(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kept demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(arguments: &Arguments) -> anyhow::Result<()> {
+    // Taken first, so that an address in use is said before anything is started.
+    free(arguments.listen)?;
+    let broker = Broker::find(arguments)?;
+    let (settings, plan) = configuration(arguments, &broker)?;
+    let plan = Arc::new(plan);
+    let producer = Producer::new(&broker.client())
+        .map_err(|error| anyhow!("the Kafka settings are refused: {error}"))?;
+    let stage = Stage {
+        plan: Arc::clone(&plan),
+        broker: &broker,
+        arguments,
+    };
+    let (app, live, begin) = stage.open(&settings, producer)?;
+    say(&stage.introduction(app.address()));
+    let outcome = watch(app, &plan, &live, begin, arguments.duration);
+    live.stop();
+    outcome
+}
+
+/// The Kafka of the demo.
+struct Broker {
+    brokers: String,
+    /// Nothing is on the shop's topic yet.
+    new: bool,
+    /// Keeps the embedded one running.
+    embedded: Option<MockCluster>,
+}
+
+impl Broker {
+    fn find(arguments: &Arguments) -> anyhow::Result<Broker> {
+        let Some(brokers) = &arguments.brokers else {
+            let cluster = MockCluster::start(&[(TOPIC, PARTITIONS), (REJECTED, 1)])
+                .map_err(|error| anyhow!("the embedded Kafka does not start: {error}"))?;
+            return Ok(Broker {
+                brokers: cluster.brokers(),
+                new: true,
+                embedded: Some(cluster),
+            });
+        };
+        let mut broker = Broker {
+            brokers: brokers.clone(),
+            new: true,
+            embedded: None,
+        };
+        let created = broker.prepare();
+        broker.new = created.with_context(|| format!("asking Kafka at {brokers}"))?;
+        Ok(broker)
+    }
+
+    /// Creates the topics where they are missing; true: the shop's has no record.
+    fn prepare(&self) -> anyhow::Result<bool> {
+        let admin = Admin::new(&self.client())?;
+        for (topic, partitions) in [(TOPIC, PARTITIONS), (REJECTED, 1)] {
+            if admin.partitions(topic)?.is_none() {
+                admin
+                    .create(topic, partitions)
+                    .with_context(|| format!("creating topic {topic}"))?;
+                let plural = if partitions == 1 { "" } else { "s" };
+                say(&format!(
+                    "Created topic {topic} with {partitions} partition{plural}.\n"
+                ));
+                wait_until("the new topic is there", || {
+                    Ok(admin.partitions(topic)? == Some(partitions))
+                })?;
+            }
+        }
+        let partitions = admin.partitions(TOPIC)?.unwrap_or(PARTITIONS);
+        Ok(!admin.holds_records(TOPIC, partitions)?)
+    }
+
+    /// For clients of it.
+    fn client(&self) -> kafka::Settings {
+        kafka::Settings {
+            brokers: self.brokers.clone(),
+            group: String::new(),
+            start: kafka::Start::Earliest,
+            dead_letter_topic: None,
+            // The embedded one keeps 5 MiB a partition, see `shop`.
+            client: vec![("compression.codec".into(), "lz4".into())],
+        }
+    }
+}
+
+/// What the demo plays on.
+struct Stage<'a> {
+    plan: Arc<Plan>,
+    broker: &'a Broker,
+    arguments: &'a Arguments,
+}
+
+impl Stage<'_> {
+    /// Starts shop and service in the order that the topic wants; the time is the demo's beginning.
+    fn open(
+        &self,
+        settings: &Settings,
+        producer: Producer,
+    ) -> anyhow::Result<(App, Live, EventTime)> {
+        if self.broker.new {
+            say("Five minutes of history are written first ...\n");
+            let begin = now();
+            let mut feeder = self.feeder(begin - HISTORY, begin, producer);
+            feeder.history(begin)?;
+            let live = feeder.live()?;
+            let app = App::start(settings, Arc::clone(&self.plan))?;
+            return Ok((app, live, begin));
+        }
+        say(
+            "There are records already: the shop opens at their end, once the service stands ...\n",
+        );
+        let app = App::start(settings, Arc::clone(&self.plan))?;
+        wait_until("the service reads all partitions", || {
+            app.failure().map_or(Ok(()), Err)?;
+            Ok(app.ready().is_ok())
+        })?;
+        let begin = now();
+        let live = self.feeder(begin, begin, producer).live()?;
+        Ok((app, live, begin))
+    }
+
+    fn feeder(&self, start: EventTime, begin: EventTime, producer: Producer) -> Feeder {
+        let settings = shop::settings(self.arguments.rate, start, begin);
+        let shop = Shop::new(self.arguments.seed, settings);
+        Feeder::new(shop, producer, TOPIC)
+    }
+
+    /// Where to look, and what will happen when.
+    fn introduction(&self, address: SocketAddr) -> String {
+        let Arguments { seed, rate, .. } = self.arguments;
+        let brokers = &self.broker.brokers;
+        let kafka = match self.broker.embedded {
+            Some(_) => format!("an embedded Kafka ({brokers}), read by the service of `kept run`"),
+            None => format!("topic {TOPIC} on {brokers}, read by the service of `kept run`"),
+        };
+        let [begin, end] = [INCIDENT.0, INCIDENT.1].map(|span| clock(span.seconds()));
+        format!(
+            "A simulated shop (seed {seed}, up to {rate} orders a second) on {kafka}.\n\
+             \n  \
+               http://{address}/                             what is served\n  \
+               http://{address}/metrics                      for Prometheus\n  \
+               http://{address}/api/overdue?kpi=fulfilment   who waits longest\n\
+             \n\
+             Its promise: an order is fulfilled within 60 s, 95 of 100 times. What you will see:\n  \
+               0:00  all is well: 95 of 100 orders take less than 50 s\n  \
+               {begin}  an incident: fulfilment is {SLOWER} times slower. Few orders complete, and those were nearly\n        \
+                     done: the p95 of the completed ones says that all is well, the one with the\n        \
+                     open orders in it climbs at once\n  \
+               {end}  it ends: what waited completes, and only now the plain p95 jumps\n  \
+               8:00  the five minutes of both p95 have left it behind\n\
+             Shown is the shop of 5 s ago (lateness, 30s by default). Ctrl-C stops.\n\n"
+        )
+    }
+}
+
+/// Shows a line now and then until a signal, the end of the time, or a failure; then stops.
+fn watch(
+    app: App,
+    plan: &Plan,
+    live: &Live,
+    begin: EventTime,
+    duration: Option<Duration>,
+) -> anyhow::Result<()> {
+    let terminal = std::io::stdout().is_terminal();
+    let [fast, slow] = SHOWN_EVERY;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let mut ticks = tokio::time::interval(fast);
+        let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut next_line = Instant::now();
+        loop {
+            tokio::select! {
+                _ = signals.next() => break,
+                _ = ticks.tick() => {}
+            }
+            let failure = live.failure().or_else(|| app.failure());
+            if let Some(failure) = failure {
+                drop(app.stop());
+                return Err(failure);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+            if terminal || Instant::now() >= next_line {
+                next_line += slow;
+                show(&app, plan, begin, terminal);
+            }
+        }
+        say(if terminal {
+            "\nStopping. A second Ctrl-C stops at once.\n"
+        } else {
+            "Stopping.\n"
+        });
+        run::stop(app, signals).await
+    })
+}
+
+fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) {
+    let since = now() - begin;
+    let views = app.board().views();
+    let line = if views.is_empty() {
+        "reading what there is ...".to_owned()
+    } else {
+        let incident = since >= INCIDENT.0 && since < INCIDENT.1;
+        let incident = if incident { "ON" } else { "off" };
+        format!("{} | incident {incident}", Summary::of(plan, &views))
+    };
+    let line = format!("{:>5}  {line}", clock(since.seconds()));
+    // A log line then begins where this one does.
+    say(&if terminal {
+        format!("\x1b[2K{line}\r")
+    } else {
+        format!("{line}\n")
+    });
+}
+
+/// Minutes and seconds.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Whoever closed the pipe does not want the rest.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + READY_WITHIN;
+    while !holds()? {
+        if Instant::now() >= deadline {
+            bail!("not within {} s: {what}", READY_WITHIN.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+fn free(listen: SocketAddr) -> anyhow::Result<()> {
+    match std::net::TcpListener::bind(listen) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(anyhow!(
+            "can't serve on {listen}: {error}; name another address with --listen, such as \
+             --listen 127.0.0.1:0 for any free port"
+        )),
+    }
+}
+
+fn configuration(arguments: &Arguments, broker: &Broker) -> anyhow::Result<(Settings, Plan)> {
+    let set = |key: &str, value: String| (format!("KEPT__{key}"), value);
+    let start = if broker.new { "earliest" } else { "latest" };
+    let environment = [
+        set("KAFKA__BROKERS", broker.brokers.clone()),
+        // Of its own: a second demo on the same Kafka does not take half of the partitions.
+        set("KAFKA__GROUP", format!("kept-demo-{:x}", now().0)),
+        set("KAFKA__START", start.into()),
+        set("HTTP__LISTEN", arguments.listen.to_string()),
+    ];
+    read_configuration(&environment)
+}
+
+fn read_configuration(environment: &[(String, String)]) -> anyhow::Result<(Settings, Plan)> {
+    let sources = Sources {
+        path: "kept demo",
+        text: CONFIG,
+        environment,
+        files: &[],
+    };
+    catalogue::read(&sources).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", problems.join("\n"))
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write a number with its unit: 90s, 5m, 1h".into()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a whole number with its unit: 90s, 5m, 1h")?;
+    Ok(Duration::from_secs(number.saturating_mul(unit)))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if RATES.contains(&rate) => Ok(rate),
+        _ => Err(format!("between {} and {}", RATES.start(), RATES.end())),
+    }
+}
