@@ -52,6 +52,8 @@ pub struct Expected {
     pub inputs: Vec<ExpectedInput>,
     /// One per KPI of the group.
     pub kpis: Vec<ExpectedKpi>,
+    /// Contributions that came too late for a window, one per KPI of the group.
+    pub window_dropped: Vec<u64>,
 }
 
 /// What one KPI of a task must publish; label sets that nothing happened to are left out.
@@ -144,31 +146,47 @@ impl Oracle {
                 Intake::of(&self.plan, *topic, &log[..below])
             })
             .collect();
-        let kpis = group
-            .kpis
-            .iter()
-            .map(|kpi| self.expect_kpi(usize::from(kpi.0), &intakes, display));
+        let kpis = group.kpis.iter();
+        let kpis = kpis.map(|kpi| self.expect_kpi(usize::from(kpi.0), &intakes, display));
+        let (kpis, window_dropped) = kpis.unzip();
+        let inputs = intakes.into_iter().map(|intake| intake.expected).collect();
         Expected {
-            kpis: kpis.collect(),
-            inputs: intakes.into_iter().map(|intake| intake.expected).collect(),
+            inputs,
+            kpis,
+            window_dropped,
         }
     }
 
-    fn expect_kpi(&self, kpi: usize, intakes: &[Intake<'_>], display: EventTime) -> ExpectedKpi {
+    /// The KPI's series, and its contributions that came too late for a window.
+    fn expect_kpi(
+        &self,
+        kpi: usize,
+        intakes: &[Intake<'_>],
+        display: EventTime,
+    ) -> (ExpectedKpi, u64) {
         let kpi = &self.plan.kpis[kpi];
         let side = |part: &Part| match part {
             Part::Own(count) => count::expect(&self.plan, kpi, count, intakes, display),
-            Part::Of(_) => BTreeMap::new(),
+            Part::Of(_) => (BTreeMap::new(), 0),
         };
         match &kpi.kind {
             Kind::Count(count) => {
-                ExpectedKpi::Count(count::expect(&self.plan, kpi, count, intakes, display))
+                let (series, dropped) = count::expect(&self.plan, kpi, count, intakes, display);
+                (ExpectedKpi::Count(series), dropped)
             }
             Kind::Ratio(ratio) => {
-                ExpectedKpi::Ratio(side(&ratio.numerator), side(&ratio.denominator))
+                let (numerator, above) = side(&ratio.numerator);
+                let (denominator, below) = side(&ratio.denominator);
+                (ExpectedKpi::Ratio(numerator, denominator), above + below)
             }
-            Kind::Promise(it) => ExpectedKpi::Promise(promise::expect(kpi, it, intakes, display)),
-            Kind::Funnel(it) => ExpectedKpi::Funnel(funnel::expect(kpi, it, intakes, display)),
+            Kind::Promise(it) => {
+                let (series, dropped) = promise::expect(kpi, it, intakes, display);
+                (ExpectedKpi::Promise(series), dropped)
+            }
+            Kind::Funnel(it) => {
+                let (series, dropped) = funnel::expect(kpi, it, intakes, display);
+                (ExpectedKpi::Funnel(series), dropped)
+            }
         }
     }
 }

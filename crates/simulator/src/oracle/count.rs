@@ -20,16 +20,17 @@ pub struct ExpectedCount {
     pub in_window: Vec<u64>,
 }
 
-/// Every label set of a count.
+/// Every label set of a count, and how many contributions came too late for a window.
 pub fn expect(
     plan: &Plan,
     kpi: &Kpi,
     count: &Count,
     intakes: &[Intake<'_>],
     display: EventTime,
-) -> BTreeMap<LabelValues, ExpectedCount> {
+) -> (BTreeMap<LabelValues, ExpectedCount>, u64) {
     let lateness = plan.topics[usize::from(count.event.topic.0)].lateness;
     let mut series: BTreeMap<LabelValues, ExpectedCount> = BTreeMap::new();
+    let mut dropped = 0;
     for intake in intakes {
         for taken in intake.select(&count.event).filter(|taken| !taken.too_late) {
             let Ok(amount) = amount_of(count, taken) else {
@@ -48,12 +49,13 @@ pub fn expect(
                 k: taken.k,
                 lateness,
             };
+            dropped += u64::from(contribution.is_late_somewhere(kpi));
             for (shown, window) in entry.in_window.iter_mut().zip(&kpi.windows) {
                 *shown += u64::from(contribution.is_shown(kpi, window, display));
             }
         }
     }
-    series
+    (series, dropped)
 }
 
 /// What an event adds to the sum: `Ok(None)` where there is none, an error where it can't be read.

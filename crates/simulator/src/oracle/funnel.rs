@@ -8,7 +8,7 @@ use events::{EventTime, Span};
 
 use super::LabelValues;
 use super::count::decimal;
-use super::intake::{Intake, Taken, selects};
+use super::intake::{Intake, Taken, funnel_selectors, selects};
 use super::place::Contribution;
 
 /// A label set of a funnel.
@@ -54,20 +54,22 @@ struct Play<'a> {
     funnel: &'a Funnel,
     display: EventTime,
     series: BTreeMap<LabelValues, ExpectedFunnel>,
+    dropped: u64,
 }
 
-/// Every label set of a funnel.
+/// Every label set of a funnel, and how many contributions came too late for a window.
 pub fn expect(
     kpi: &Kpi,
     funnel: &Funnel,
     intakes: &[Intake<'_>],
     display: EventTime,
-) -> BTreeMap<LabelValues, ExpectedFunnel> {
+) -> (BTreeMap<LabelValues, ExpectedFunnel>, u64) {
     let mut play = Play {
         kpi,
         funnel,
         display,
         series: BTreeMap::new(),
+        dropped: 0,
     };
     for intake in intakes.iter().filter(|intake| intake.topic == funnel.topic) {
         let mut by_key: HashMap<&str, Vec<&Taken<'_>>> = HashMap::new();
@@ -82,15 +84,12 @@ pub fn expect(
             play.play(intake, events);
         }
     }
-    play.series
+    (play.series, play.dropped)
 }
 
 impl Play<'_> {
     fn follows(&self, taken: &Taken<'_>) -> bool {
-        let value = self.funnel.value.iter();
-        let value = value.flat_map(|it| [Some(&it.add), it.set.as_ref(), it.remove.as_ref()]);
-        let stages = self.funnel.stages.iter().map(|stage| &stage.event);
-        let mut selectors = stages.chain(&self.funnel.touch).chain(value.flatten());
+        let mut selectors = funnel_selectors(self.funnel).into_iter();
         selectors.any(|selector| selects(selector, taken.event))
     }
 
@@ -159,6 +158,7 @@ impl Play<'_> {
                 lateness,
             };
             let (kpi, display) = (self.kpi, self.display);
+            self.dropped += u64::from(contribution.is_late_somewhere(kpi));
             let series = self.series(&entity.labels);
             series.reached[index] += 1;
             if let Some(Some(before)) = before {
@@ -203,14 +203,16 @@ impl Play<'_> {
             .field(value.quantity)
             .text()
             .and_then(|it| it.parse::<i128>().ok());
-        let line = entity.products.entry(product.to_owned()).or_default();
         let is = |selector: &Option<_>| selector.as_ref().is_some_and(|it| selects(it, event));
         if selects(&value.add, event) {
+            let line = entity.products.entry(product.to_owned()).or_default();
             add_line(line, value, taken, quantity.unwrap_or(1));
-        } else if is(&value.set) {
-            line.quantity = quantity.unwrap_or(line.quantity);
-        } else if is(&value.remove) {
-            line.quantity = quantity.unwrap_or(0);
+        } else if let Some(line) = entity.products.get_mut(product) {
+            if is(&value.set) {
+                line.quantity = quantity.unwrap_or(line.quantity);
+            } else if is(&value.remove) {
+                line.quantity = quantity.unwrap_or(0);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use catalogue::plan::{FieldId, Keyed, Plan, Selector, TopicId};
+use catalogue::plan::{FieldId, Funnel, Keyed, Kind, Part, Plan, Selector, TopicId};
 use events::{EventTime, Reject, Span};
 
 use super::{LabelValues, Logged, Read};
@@ -98,6 +98,10 @@ impl<'a> Intake<'a> {
         let labels = (event.type_name.clone(), event.source.clone());
         let counts = self.expected.events.entry(labels).or_default();
 
+        if event.time < k - plan.topics[usize::from(self.topic.0)].lateness {
+            self.expected.late += 1;
+        }
+
         let dedupe = plan.time.dedupe;
         let identity = (event.source.as_str(), event.id.as_str());
         if dedupe > Span::ZERO {
@@ -110,10 +114,8 @@ impl<'a> Intake<'a> {
             }
             remembered_until.insert(identity, k.max(event.time) + dedupe);
         }
-        counts[usize::from(event.type_id.is_none())] += 1;
-        if event.time < k - plan.topics[usize::from(self.topic.0)].lateness {
-            self.expected.late += 1;
-        }
+        let uses = Uses::of(plan, self.topic, event);
+        counts[usize::from(!uses.used)] += 1;
         let too_late = dedupe > Span::ZERO && event.time < k - dedupe;
         if too_late {
             *self
@@ -122,11 +124,13 @@ impl<'a> Intake<'a> {
                 .entry(event.type_name.clone())
                 .or_default() += 1;
         }
-        if event.type_id.is_some() {
+        if uses.used {
             for (field, values) in &mut self.seen_values {
                 if let Some(value) = event.field(*field).text()
+                    && uses.dimensions.contains(field)
                     && values.len() < self.most_values
                     && !values.contains(&value)
+                    && value != "unknown"
                 {
                     values.push(value);
                 }
@@ -143,7 +147,7 @@ impl<'a> Intake<'a> {
     /// The label values of an event of this topic-partition.
     pub fn labels(&self, event: &Read, by: &[catalogue::plan::Dimension]) -> LabelValues {
         let label = |field: FieldId| match event.field(field).text() {
-            None => "unknown",
+            None | Some("unknown") => "unknown",
             Some(value) if self.seen_values[&field].contains(&value) => value,
             Some(_) => "other",
         };
@@ -178,6 +182,77 @@ pub fn selects(selector: &Selector, event: &Read) -> bool {
             let value = event.field(filter.field).text().unwrap_or("unknown");
             filter.values.iter().any(|it| it == value)
         })
+}
+
+/// What KPIs do with a type on a topic, whatever their filters.
+struct Uses {
+    used: bool,
+    /// The dimensions that an event of this type gives to some KPI.
+    dimensions: Vec<FieldId>,
+}
+
+impl Uses {
+    fn of(plan: &Plan, topic: TopicId, event: &Read) -> Uses {
+        let mut uses = Uses {
+            used: false,
+            dimensions: Vec::new(),
+        };
+        let is_meant = |selector: &&Selector| {
+            let of_type = event.type_id.is_some_and(|it| selector.types.contains(&it));
+            selector.topic == topic && of_type
+        };
+        for kpi in &plan.kpis {
+            let (giving, others) = selectors(&kpi.kind);
+            let gives = giving.iter().any(is_meant);
+            uses.used |= gives || others.iter().any(is_meant);
+            if gives {
+                uses.dimensions
+                    .extend(kpi.by.iter().map(|dimension| dimension.field));
+            }
+        }
+        uses
+    }
+}
+
+/// The selectors of a KPI: those whose events give dimensions, and the others.
+fn selectors(kind: &Kind) -> (Vec<&Selector>, Vec<&Selector>) {
+    match kind {
+        Kind::Count(count) => (vec![&count.event], Vec::new()),
+        Kind::Ratio(ratio) => {
+            let sides = [&ratio.numerator, &ratio.denominator];
+            (
+                sides.into_iter().filter_map(own_selector).collect(),
+                Vec::new(),
+            )
+        }
+        Kind::Promise(promise) => {
+            let others = [Some(&promise.end), promise.cancel.as_ref()];
+            let others = others.into_iter().flatten().map(|keyed| &keyed.event);
+            let steps = promise.steps.iter().map(|step| &step.event.event);
+            (vec![&promise.start.event], others.chain(steps).collect())
+        }
+        Kind::Funnel(funnel) => (funnel_selectors(funnel), Vec::new()),
+    }
+}
+
+/// What a side of a ratio counts for itself.
+fn own_selector(part: &Part) -> Option<&Selector> {
+    match part {
+        Part::Own(count) => Some(&count.event),
+        Part::Of(_) => None,
+    }
+}
+
+/// Every selector of a funnel: stages, touches, and what changes the value.
+pub fn funnel_selectors(funnel: &Funnel) -> Vec<&Selector> {
+    let stages = funnel.stages.iter().map(|stage| &stage.event);
+    let mut selectors: Vec<&Selector> = stages.chain(&funnel.touch).collect();
+    if let Some(value) = &funnel.value {
+        selectors.push(&value.add);
+        selectors.extend(&value.set);
+        selectors.extend(&value.remove);
+    }
+    selectors
 }
 
 fn dimension_fields<'a>(plan: &Plan) -> HashMap<FieldId, Vec<&'a str>> {

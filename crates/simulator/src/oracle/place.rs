@@ -26,8 +26,15 @@ pub struct Contribution {
 }
 
 impl Contribution {
+    /// Whether its pane was closed already in some window: then it is counted, once.
+    pub fn is_late_somewhere(self, kpi: &Kpi) -> bool {
+        kpi.windows
+            .iter()
+            .any(|window| self.is_dropped(kpi, window))
+    }
+
     /// Whether its pane was closed already.
-    pub fn is_dropped(self, kpi: &Kpi, window: &Window) -> bool {
+    fn is_dropped(self, kpi: &Kpi, window: &Window) -> bool {
         let longest = kpi
             .windows
             .iter()

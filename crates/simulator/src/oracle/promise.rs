@@ -22,7 +22,7 @@ pub struct ExpectedPromise {
     pub counters: PromiseCounters,
     /// Of every completed order, unsorted.
     pub durations: Vec<Span>,
-    /// Per step, and for the last leg.
+    /// Per step, and for the last leg; empty for a promise without steps.
     pub steps: Vec<Vec<Span>>,
     /// Open orders by the step they wait for: the one after the last they took.
     pub open_at_step: Vec<u64>,
@@ -89,13 +89,13 @@ struct Court<'a> {
     display: EventTime,
 }
 
-/// Every label set of a promise.
+/// Every label set of a promise, and how many contributions came too late for a window.
 pub fn expect(
     kpi: &Kpi,
     promise: &Promise,
     intakes: &[Intake<'_>],
     display: EventTime,
-) -> BTreeMap<LabelValues, ExpectedPromise> {
+) -> (BTreeMap<LabelValues, ExpectedPromise>, u64) {
     let court = Court {
         kpi,
         promise,
@@ -105,7 +105,9 @@ pub fn expect(
     let mut series: BTreeMap<LabelValues, ExpectedPromise> = BTreeMap::new();
     let entry = |labels| (labels, ExpectedPromise::new(kpi, promise));
     let (orders, repeated_starts, ends_without_start) = court.orders();
+    let mut dropped = 0;
     for order in &orders {
+        dropped += court.dropped(order);
         let (labels, empty) = entry(order.labels.clone());
         court.add(order, series.entry(labels).or_insert(empty));
     }
@@ -121,7 +123,7 @@ pub fn expect(
             .counters
             .ends_without_start = ends_without_start;
     }
-    series
+    (series, dropped)
 }
 
 impl<'a> Court<'a> {
@@ -287,6 +289,9 @@ impl<'a> Court<'a> {
     }
 
     fn add_steps(&self, order: &Order<'_>, series: &mut ExpectedPromise) {
+        if order.steps.is_empty() {
+            return;
+        }
         let mut times = vec![Some(order.start.event.time)];
         times.extend(&order.steps);
         times.push(match order.decided {
@@ -303,7 +308,12 @@ impl<'a> Court<'a> {
     fn add_open(&self, order: &Order<'_>, verdict: Verdict, series: &mut ExpectedPromise) {
         let start = order.start.event.time;
         let taken = order.steps.iter().rposition(Option::is_some);
-        series.open_at_step[taken.map_or(0, |last| last + 1)] += 1;
+        if let Some(waiting) = series
+            .open_at_step
+            .get_mut(taken.map_or(0, |last| last + 1))
+        {
+            *waiting += 1;
+        }
         series.open += 1;
         let overdue = up_to_second(start) + self.promise.within <= self.display;
         series.overdue += u64::from(overdue);
@@ -317,6 +327,25 @@ impl<'a> Court<'a> {
         verdict == Verdict::NotYet && up_to_second(self.deadline(order.start)) <= self.display
     }
 
+    /// A start and an end contribute to windows; what becomes of a start goes where the start is.
+    fn dropped(&self, order: &Order<'_>) -> u64 {
+        let end = order
+            .decided
+            .filter(|decided| decided.1)
+            .map(|decided| decided.0);
+        let late = |taken: &Taken<'_>| self.contribution(taken).is_late_somewhere(self.kpi);
+        u64::from(late(order.start)) + u64::from(end.is_some_and(late))
+    }
+
+    fn contribution(&self, taken: &Taken<'_>) -> Contribution {
+        let (time, k) = (taken.event.time, taken.k);
+        Contribution {
+            time,
+            k,
+            lateness: self.promise.lateness,
+        }
+    }
+
     fn add_windows(
         &self,
         order: &Order<'_>,
@@ -324,13 +353,8 @@ impl<'a> Court<'a> {
         verdict: Verdict,
         series: &mut ExpectedPromise,
     ) {
-        let lateness = self.promise.lateness;
         let start = order.start.event.time;
-        let started = Contribution {
-            time: start,
-            k: order.start.k,
-            lateness,
-        };
+        let started = self.contribution(order.start);
         let bad_by_now = fate == Fate::Open && self.is_overdue_unjudged(order, verdict);
         let left = match (fate, order.decided) {
             (Fate::Open, _) => None,
@@ -348,11 +372,7 @@ impl<'a> Court<'a> {
                 }
             }
             if let Some((end, true)) = order.decided {
-                let ended = Contribution {
-                    time: end.event.time,
-                    k: end.k,
-                    lateness,
-                };
+                let ended = self.contribution(end);
                 if ended.is_shown(self.kpi, window, self.display) {
                     shown
                         .completed
@@ -369,7 +389,8 @@ impl<'a> Court<'a> {
 
 impl ExpectedPromise {
     fn new(kpi: &Kpi, promise: &Promise) -> ExpectedPromise {
-        let legs = promise.steps.len() + 1;
+        let steps = promise.steps.len();
+        let legs = if steps == 0 { 0 } else { steps + 1 };
         ExpectedPromise {
             counters: PromiseCounters::default(),
             durations: Vec::new(),

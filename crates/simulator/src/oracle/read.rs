@@ -145,8 +145,11 @@ fn check_keys(plan: &Plan, event: &Read) -> Result<(), Reject> {
     };
     for key in &plan.types[usize::from(type_id.0)].keys {
         let value = event.field(key.field);
-        let absent = value == Value::Missing && !key.required;
-        if value.key().is_none() && !absent {
+        let absent = matches!(value, Value::Missing | Value::Text(""));
+        if absent && key.required {
+            return Err(Reject::MissingField);
+        }
+        if !absent && value.key().is_none() {
             return Err(Reject::BadKey);
         }
     }

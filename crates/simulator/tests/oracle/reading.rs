@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use catalogue::plan::TopicId;
+use engine::Task;
 use events::{EventTime, KafkaTime};
-use simulator::oracle::{Expected, ExpectedFunnel, ExpectedKpi, ExpectedPromise, Oracle};
+use simulator::oracle::{Expected, ExpectedFunnel, ExpectedKpi, ExpectedPromise, Oracle, read};
 
+use super::compare::differences;
 use super::plans::Recipe;
 
 /// Within 10 s, lateness 2 s on both topics, horizon 60 s, hold 5 s; ends on a topic of their own.
@@ -27,10 +30,12 @@ fn recipe() -> Recipe {
 
 const BASE: i64 = 1_767_607_200;
 
-/// Plays `topic seconds type key` lines; Kafka's time is the event's.
+/// Plays `topic seconds type key` lines, in this order; Kafka's time is the event's. The engine
+/// plays along and must agree.
 fn play(script: &str, display: i64) -> Expected {
-    let recipe = recipe();
-    let mut oracle = Oracle::new(Arc::new(recipe.plan()));
+    let plan = Arc::new(recipe().plan());
+    let mut oracle = Oracle::new(Arc::clone(&plan));
+    let mut task = Task::new(Arc::clone(&plan), 0, 0);
     for (number, line) in script
         .lines()
         .map(str::trim)
@@ -49,22 +54,17 @@ fn play(script: &str, display: i64) -> Expected {
             r#"{{"specversion":"1.0","id":"{number}","source":"/test","type":"{name}",
                "time":"{instant}","data":{{"order_id":"{key}","cart_id":"{key}"{rest}}}}}"#
         );
-        let stamp = KafkaTime(time * 1_000_000);
-        let bytes = Some(value.as_bytes());
-        oracle.record(
-            catalogue::plan::TopicId(topic),
-            0,
-            number as i64,
-            Some(stamp),
-            bytes,
-        );
+        let (offset, stamp) = (number as i64, Some(KafkaTime(time * 1_000_000)));
+        let read = read(&plan, stamp, Some(value.as_bytes())).expect("an event");
+        let values = read.values();
+        task.apply(usize::from(topic), offset, stamp, Ok(&read.event(&values)));
+        oracle.record(TopicId(topic), 0, offset, stamp, Some(value.as_bytes()));
     }
-    oracle.expect(
-        0,
-        0,
-        &[i64::MAX, i64::MAX],
-        EventTime((BASE + display) * 1_000_000),
-    )
+    let display = EventTime((BASE + display) * 1_000_000);
+    let expected = oracle.expect(0, 0, &[i64::MAX, i64::MAX], display);
+    let found = differences(&plan, &task.view(display), &expected).join("\n  ");
+    assert!(found.is_empty(), "{script}\n  {found}");
+    expected
 }
 
 fn promise(script: &str, display: i64) -> ExpectedPromise {
@@ -125,6 +125,16 @@ fn a_cancel_takes_out_before_the_deadline_and_only_closes_after_it() {
         60,
     );
     assert_eq!((after.counters.broken, after.counters.cancelled), (1, 1));
+}
+
+#[test]
+fn a_cancel_seen_at_the_deadline_is_too_late_even_if_it_comes_before_its_start() {
+    let cancelled = |clock: i64| {
+        let script = format!("1 {clock} order.picked z\n1 9 order.cancelled a\n0 0 order.placed a");
+        promise(&script, 0).counters
+    };
+    assert_eq!((cancelled(11).broken, cancelled(11).cancelled), (0, 1));
+    assert_eq!((cancelled(12).broken, cancelled(12).cancelled), (1, 1));
 }
 
 #[test]
