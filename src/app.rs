@@ -140,7 +140,8 @@ impl App {
     }
 }
 
-fn kafka_settings(settings: &Settings) -> kafka::Settings {
+/// The Kafka client's share of the settings.
+pub fn kafka_settings(settings: &Settings) -> kafka::Settings {
     let ours = settings.kafka.clone();
     kafka::Settings {
         brokers: ours.brokers,

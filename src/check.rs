@@ -7,10 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use catalogue::estimate::{AtLimits, Estimate, at_limits, estimate, total_series};
-use catalogue::plan::{Kind, Plan};
+use catalogue::plan::{Kind, Plan, TopicId};
 use catalogue::{Settings, warnings};
+use events::{Decoder, Record};
+use kafka::check::{Finding, Level, check_broker};
 
-use crate::config;
+use crate::{app, config};
 
 /// Writes problems to standard error, or the summary to standard output. `Ok` holds what was read,
 /// for the checks that need a broker; `Err` is the exit code after problems.
@@ -36,6 +38,50 @@ pub fn run(path: &Path) -> Result<(Settings, Plan), ExitCode> {
         .collect();
     write(io::stderr().lock(), &warned);
     Ok((settings, plan))
+}
+
+/// Asks the broker about the topics and a sample of their records; exit code 1 if it finds an error.
+pub fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
+    let mut decoder = Decoder::new(&pipeline::projection(plan));
+    let mut keys = |_: TopicId, record: &Record<'_>, found: &mut Vec<(String, String)>| {
+        let Ok(event) = decoder.decode(record) else {
+            return;
+        };
+        let Some(type_id) = event.type_id else { return };
+        for key in &plan.types[usize::from(type_id.0)].keys {
+            let name = &plan.fields[usize::from(key.field.0)];
+            found.extend(
+                event
+                    .field(key.field)
+                    .key()
+                    .map(|key| (name.clone(), key.to_owned())),
+            );
+        }
+    };
+    let findings = check_broker(&app::kafka_settings(settings), plan, &mut keys);
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error)
+        .count();
+    let line = |finding: &Finding| match finding.level {
+        Level::Error => format!("error: {}\n", finding.message),
+        Level::Warning => format!("warning: {}\n", finding.message),
+    };
+    let text: String = findings.iter().map(line).collect();
+    write(io::stderr().lock(), &text);
+    let (brokers, warnings) = (&settings.kafka.brokers, findings.len() - errors);
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let verdict = format!(
+        "broker {brokers}: {errors} error{}, {warnings} warning{}\n",
+        plural(errors),
+        plural(warnings)
+    );
+    write(io::stdout().lock(), &verdict);
+    if errors == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Whoever closed the pipe does not want the rest: that is no failure of the check.

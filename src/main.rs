@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => match check::run(&config) {
-            Ok((settings, plan)) if broker => run::check_broker(&settings, &plan),
+            Ok((settings, plan)) if broker => check::broker(&settings, &plan),
             Ok(_) => ExitCode::SUCCESS,
             Err(code) => code,
         },

@@ -1,11 +1,9 @@
-//! `kept run` and the broker's half of `kept check`.
+//! `kept run`: the service until a signal ends it.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-
-use catalogue::{Plan, Settings};
 
 use crate::app::App;
 use crate::signals::Signals;
@@ -69,10 +67,4 @@ pub async fn stop(app: App, mut signals: Signals) -> anyhow::Result<()> {
         stopped = stopping => stopped?,
         () = signals.exit_at_next() => Ok(()),
     }
-}
-
-/// Asks the broker about the topics; exit code 1 if it finds an error.
-pub fn check_broker(settings: &Settings, plan: &Plan) -> ExitCode {
-    let _ = (settings, plan);
-    ExitCode::FAILURE
 }
