@@ -9,10 +9,15 @@ use super::times;
 pub struct Sent {
     /// `None`: the first topic of the configuration.
     pub topic: Option<String>,
+    /// Of that topic, from 0.
     pub partition: i32,
+    /// The time on the line: the event's own.
     pub time: EventTime,
+    /// The record's timestamp.
     pub kafka: KafkaTime,
+    /// The `ce_` headers in binary mode, else none.
     pub headers: Vec<(String, String)>,
+    /// `None`: a tombstone.
     pub value: Option<Vec<u8>>,
 }
 

@@ -15,30 +15,38 @@ pub struct Script {
     pub definitions: Option<String>,
     /// How many partitions each topic has.
     pub partitions: i32,
+    /// Records and looks, in their order.
     pub steps: Vec<Step>,
 }
 
 /// What happens next.
 #[derive(Debug)]
 pub enum Step {
+    /// These records arrive.
     Send(Vec<Sent>),
+    /// Someone scrapes.
     Expect(Expect),
 }
 
 /// A look at the exposition.
 #[derive(Debug)]
 pub struct Expect {
+    /// Where it is written.
     pub line: usize,
+    /// When it is taken.
     pub at: At,
     /// Partitions that are not at their end.
     pub behind: Vec<(String, i32)>,
+    /// What has to be seen.
     pub wanted: Vec<Wanted>,
 }
 
 /// When it is taken.
 #[derive(Clone, Copy, Debug)]
 pub enum At {
+    /// At this display time.
     Display(EventTime),
+    /// At this wall time.
     Wall(WallTime),
 }
 

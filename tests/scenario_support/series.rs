@@ -8,33 +8,50 @@ use super::times;
 /// A name and labels.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Series {
+    /// The metric's name with its suffix (`_total`, `_bucket`, ...).
     pub name: String,
+    /// Label values by name, unescaped.
     pub labels: BTreeMap<String, String>,
 }
 
 /// A line of an exposition.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// Its series.
     pub series: Series,
+    /// Its value as written.
     pub value: String,
+    /// All of it.
     pub text: String,
 }
 
 /// What is expected of the one series that has these labels and maybe more.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// Where the scenario says so.
     pub line: usize,
+    /// How it says so.
     pub text: String,
+    /// The name and the labels that must be there.
     pub series: Series,
+    /// The value.
     pub value: WantedValue,
 }
 
 /// The value that a line expects.
 #[derive(Clone, PartialEq, Debug)]
 pub enum WantedValue {
+    /// No series fits.
     Absent,
+    /// This number, without zeros that change nothing.
     Exactly(String),
-    About { value: f64, share: f64 },
+    /// A number that differs by at most this share of `value`.
+    About {
+        /// The middle.
+        value: f64,
+        /// 0.03 for 3 %.
+        share: f64,
+    },
 }
 
 impl Series {
