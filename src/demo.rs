@@ -26,8 +26,8 @@ use simulator::shop::Shop;
 
 use crate::app::App;
 use crate::signals::Signals;
-use crate::{logging, run};
-use shop::{Feeder, HISTORY, INCIDENT, Live, PARTITIONS, SLOWER, now};
+use crate::{clock, logging, run};
+use shop::{Feeder, HISTORY, INCIDENT, Live, PARTITIONS, SLOWER};
 use summary::Summary;
 
 /// The configuration that the service gets.
@@ -176,7 +176,7 @@ impl Stage<'_> {
     ) -> anyhow::Result<(App, Live, EventTime)> {
         if self.broker.new {
             say("Five minutes of history are written first ...\n");
-            let begin = now();
+            let begin = clock::now().as_event_time();
             let mut feeder = self.feeder(begin - HISTORY, begin, producer);
             feeder.history(begin)?;
             let live = feeder.live()?;
@@ -191,7 +191,7 @@ impl Stage<'_> {
             app.failure().map_or(Ok(()), Err)?;
             Ok(app.ready().is_ok())
         })?;
-        let begin = now();
+        let begin = clock::now().as_event_time();
         let live = self.feeder(begin, begin, producer).live()?;
         Ok((app, live, begin))
     }
@@ -210,7 +210,7 @@ impl Stage<'_> {
             Some(_) => format!("an embedded Kafka ({brokers}), read by the service of `kept run`"),
             None => format!("topic {TOPIC} on {brokers}, read by the service of `kept run`"),
         };
-        let [begin, end] = [INCIDENT.0, INCIDENT.1].map(|span| clock(span.seconds()));
+        let [begin, end] = [INCIDENT.0, INCIDENT.1].map(|span| minutes(span.seconds()));
         format!(
             "A simulated shop (seed {seed}, up to {rate} orders a second) on {kafka}.\n\
              \n  \
@@ -276,7 +276,7 @@ fn watch(
 }
 
 fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) {
-    let since = now() - begin;
+    let since = clock::now().as_event_time() - begin;
     let views = app.board().views();
     let line = if views.is_empty() {
         "reading what there is ...".to_owned()
@@ -285,7 +285,7 @@ fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) {
         let incident = if incident { "ON" } else { "off" };
         format!("{} | incident {incident}", Summary::of(plan, &views))
     };
-    let line = format!("{:>5}  {line}", clock(since.seconds()));
+    let line = format!("{:>5}  {line}", minutes(since.seconds()));
     // A log line then begins where this one does.
     say(&if terminal {
         format!("\x1b[2K{line}\r")
@@ -295,7 +295,7 @@ fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) {
 }
 
 /// Minutes and seconds.
-fn clock(seconds: f64) -> String {
+fn minutes(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
@@ -333,7 +333,7 @@ fn configuration(arguments: &Arguments, broker: &Broker) -> anyhow::Result<(Sett
     let environment = [
         set("KAFKA__BROKERS", broker.brokers.clone()),
         // Of its own: a second demo on the same Kafka does not take half of the partitions.
-        set("KAFKA__GROUP", format!("kept-demo-{:x}", now().0)),
+        set("KAFKA__GROUP", format!("kept-demo-{:x}", clock::now().0)),
         set("KAFKA__START", start.into()),
         set("HTTP__LISTEN", arguments.listen.to_string()),
     ];

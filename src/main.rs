@@ -7,9 +7,11 @@
 mod app;
 mod bench;
 mod check;
+mod clock;
 mod config;
 mod demo;
 mod logging;
+mod produce;
 mod run;
 mod signals;
 mod status;
@@ -56,6 +58,12 @@ enum Command {
     /// Needs nothing installed and keeps nothing. Exit codes: 0 after a signal or when its time is
     /// over, 1 when it can't go on, 2 for wrong usage. A second signal stops at once.
     Demo(demo::Arguments),
+    /// Put events (JSON lines) on their topics with the right key, after a check against the catalogue.
+    ///
+    /// Bad lines are reported with file and line and skipped. Exit codes: 0 if every event is
+    /// acknowledged, 1 if a line was skipped or a record not delivered, 2 for wrong usage. At a
+    /// signal what was sent is still waited for (then 130 or 143); a second one stops at once.
+    Produce(produce::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -66,6 +74,7 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
+        Command::Produce(arguments) => produce::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => match check::run(&config) {

@@ -5,9 +5,9 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a command that SIGINT ended, as shells have it.
-pub const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 /// Likewise for SIGTERM.
-pub const TERMINATED: i32 = 143;
+const TERMINATED: u8 = 143;
 
 /// Both signals; from when this is made they no longer end the process by themselves.
 pub struct Signals {
@@ -25,7 +25,7 @@ impl Signals {
     }
 
     /// Waits for the next one; its exit code.
-    pub async fn next(&mut self) -> i32 {
+    pub async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.terminate.recv() => TERMINATED,
             _ = self.interrupt.recv() => INTERRUPTED,
@@ -34,6 +34,6 @@ impl Signals {
 
     /// Waits for the next one and ends the process.
     pub async fn exit_at_next(&mut self) {
-        process::exit(self.next().await);
+        process::exit(self.next().await.into());
     }
 }

@@ -8,13 +8,15 @@
 //! that lz4 makes a fifth of: 1.5 MB. (`rehearsal` holds us to the first number.)
 
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use events::{EventTime, Span};
 use kafka::produce::{Outgoing, Producer};
 use simulator::shop::{Delay, Incident, Pace, Shop, ShopSettings};
+
+use crate::clock;
 
 /// Partitions of the topic where we create it.
 pub const PARTITIONS: i32 = 4;
@@ -101,7 +103,7 @@ impl Feeder {
 
     fn run(mut self, stopped: &Receiver<()>) -> anyhow::Result<()> {
         while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-            self.send_until(now())?;
+            self.send_until(clock::now().as_event_time())?;
             self.check()?;
         }
         Ok(())
@@ -151,12 +153,4 @@ impl Live {
         // It panicked: that was printed already.
         let _ = self.thread.join();
     }
-}
-
-/// Now.
-pub fn now() -> EventTime {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

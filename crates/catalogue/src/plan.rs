@@ -74,6 +74,18 @@ pub struct Topic {
     pub lateness: Span,
 }
 
+impl Topic {
+    /// Whether its list of types has this one: exact, `prefix.*` or `*`.
+    pub fn carries(&self, type_name: &str) -> bool {
+        self.types
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => type_name.starts_with(prefix),
+                None => pattern == type_name,
+            })
+    }
+}
+
 /// Topics that some KPI joins, with equal partition counts; partition p of all of them is a task.
 #[derive(Clone, Debug)]
 pub struct Group {

@@ -231,7 +231,7 @@ impl<'a> Builder<'a> {
         };
         for name in types
             .iter()
-            .filter(|name| !carries(&self.topics[at], &name.value))
+            .filter(|name| !self.topics[at].carries(&name.value))
         {
             let message = format!(
                 "topic \"{}\" doesn't carry type \"{}\": add it to the topic's \"types\"",
@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
         for name in types {
             let all = 0..self.topics.len();
             let carriers: Vec<usize> = all
-                .filter(|&at| carries(&self.topics[at], &name.value))
+                .filter(|&at| self.topics[at].carries(&name.value))
                 .collect();
             let names: Vec<&str> = carriers
                 .iter()
@@ -293,15 +293,4 @@ impl<'a> Builder<'a> {
         }
         TopicId(found.unwrap_or(0) as u16)
     }
-}
-
-/// Whether a topic's list has the type: exact, `prefix.*` or `*`.
-fn carries(topic: &Topic, name: &str) -> bool {
-    topic
-        .types
-        .iter()
-        .any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => pattern == name,
-        })
 }
