@@ -11,6 +11,7 @@
     reason = "a shell crate: clocks and threads are its business"
 )]
 
+pub mod admin;
 mod assignment;
 mod backoff;
 pub mod bare;
