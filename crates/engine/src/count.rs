@@ -1,11 +1,10 @@
 //! Kind `count` (and the sides of a `ratio`): events, an optional exact sum, events per window.
 
-use std::sync::Arc;
-
 use catalogue::plan::{Count, FieldId, Sum, Unit, Window};
-use events::{Event, EventTime, KafkaTime, money};
+use events::{Event, EventTime, KafkaTime, MoneyError, money};
 
 use crate::encode::Encoder;
+use crate::field_errors::FieldErrors;
 use crate::panes::{Panes, Reach};
 use crate::series::{Dimensions, SeriesTable};
 use crate::view::{Amount, CountSeries};
@@ -19,7 +18,7 @@ pub struct CountState {
     series: SeriesTable<Series>,
     window_dropped: u64,
     /// Malformed amounts: these events were not counted.
-    field_errors: u64,
+    field_errors: FieldErrors,
 }
 
 #[derive(Clone, Debug)]
@@ -33,21 +32,34 @@ struct Series {
 impl CountState {
     /// Nothing counted yet.
     pub fn new(count: &Count, windows: &[Window], reach: Reach) -> CountState {
+        let fields = match &count.sum {
+            None => Vec::new(),
+            Some(Sum {
+                field,
+                unit: Unit::Money { currency },
+                ..
+            }) => vec![*field, *currency],
+            Some(Sum {
+                field,
+                unit: Unit::Number,
+                ..
+            }) => vec![*field],
+        };
         CountState {
             sum: count.sum.clone(),
             windows: windows.to_vec(),
             reach,
             series: SeriesTable::new(),
             window_dropped: 0,
-            field_errors: 0,
+            field_errors: FieldErrors::of(&fields),
         }
     }
 
     /// Counts one event that the partition saw at k.
     pub fn take(&mut self, event: &Event<'_>, k: EventTime, kafka: KafkaTime, by: Dimensions) {
-        let Ok(amount) = self.amount(event) else {
-            self.field_errors += 1;
-            return;
+        let amount = match self.amount(event) {
+            Ok(amount) => amount,
+            Err(field) => return self.field_errors.add(field),
         };
         let windows = &self.windows;
         let id = self.series.of(by, kafka, || Series {
@@ -86,16 +98,9 @@ impl CountState {
         }
     }
 
-    /// Malformed amounts by field name.
-    pub fn field_errors(&self, field_names: &[String]) -> Vec<(Arc<str>, u64)> {
-        let sum = self.sum.iter();
-        sum.map(|sum| {
-            (
-                field_names[usize::from(sum.field.0)].as_str().into(),
-                self.field_errors,
-            )
-        })
-        .collect()
+    /// Malformed amounts and currencies.
+    pub fn field_errors(&self) -> &FieldErrors {
+        &self.field_errors
     }
 
     /// Contributions to windows that came too late for them.
@@ -131,7 +136,7 @@ impl CountState {
     /// Writes the state at the clock of its partition.
     pub fn encode(&self, clock: EventTime, out: &mut Encoder) {
         out.unsigned(self.window_dropped);
-        out.unsigned(self.field_errors);
+        self.field_errors.encode(out);
         self.series.encode(out, |series, out| {
             out.unsigned(series.total);
             encode_amounts(&series.sums, out);
@@ -141,8 +146,8 @@ impl CountState {
         });
     }
 
-    /// What the event adds to the sum; an error for a malformed or negative amount.
-    fn amount(&self, event: &Event<'_>) -> Result<Option<Amount>, ()> {
+    /// What the event adds to the sum; an error names the malformed field.
+    fn amount(&self, event: &Event<'_>) -> Result<Option<Amount>, FieldId> {
         match &self.sum {
             None => Ok(None),
             Some(sum) => read_amount(event, sum.field, sum.unit).map(Some),
@@ -150,13 +155,17 @@ impl CountState {
     }
 }
 
-/// A non-negative amount of an event.
-fn read_amount(event: &Event<'_>, field: FieldId, unit: Unit) -> Result<Amount, ()> {
-    let text = event.field(field).text().ok_or(())?;
+/// A non-negative amount of an event; an error names the malformed field.
+pub fn read_amount(event: &Event<'_>, field: FieldId, unit: Unit) -> Result<Amount, FieldId> {
+    let text = event.field(field).text().ok_or(field)?;
     let amount = match unit {
         Unit::Money { currency } => {
-            let code = event.field(currency).text().ok_or(())?;
-            let (units, code, decimals) = money::parse_money(text, code).map_err(|_| ())?;
+            let code = event.field(currency).text().ok_or(currency)?;
+            let parsed = money::parse_money(text, code).map_err(|error| match error {
+                MoneyError::UnknownCurrency => currency,
+                _ => field,
+            });
+            let (units, code, decimals) = parsed?;
             Amount {
                 currency: Some(code),
                 units,
@@ -164,7 +173,7 @@ fn read_amount(event: &Event<'_>, field: FieldId, unit: Unit) -> Result<Amount, 
             }
         }
         Unit::Number => {
-            let units = money::parse_number(text).ok_or(())?;
+            let units = money::parse_number(text).ok_or(field)?;
             Amount {
                 currency: None,
                 units,
@@ -173,7 +182,7 @@ fn read_amount(event: &Event<'_>, field: FieldId, unit: Unit) -> Result<Amount, 
         }
     };
     if amount.units < 0 {
-        Err(())
+        Err(field)
     } else {
         Ok(amount)
     }

@@ -18,6 +18,9 @@ pub const UNKNOWN: ValueId = 0;
 /// Beyond the limit.
 pub const OTHER: ValueId = 1;
 
+/// Bytes of a value that are told apart and shown: a label value must not bloat every scrape.
+const VALUE_BYTES: usize = 128;
+
 /// See the file's header.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
@@ -43,9 +46,19 @@ impl Dictionary {
         dictionary
     }
 
-    /// The number of a value; `None` is `unknown`.
+    /// Makes room for a declared value and numbers it, whatever the limit.
+    pub fn declare(&mut self, value: &str) {
+        let before = self.values.len();
+        self.limit = self.limit.max(before + 1);
+        self.number(cut(value));
+        self.limit += self.values.len() - before;
+    }
+
+    /// The number of a value; `None` is `unknown`. Long values are cut.
     pub fn intern(&mut self, value: Option<&str>) -> ValueId {
-        let Some(value) = value else { return UNKNOWN };
+        let Some(value) = value.map(cut) else {
+            return UNKNOWN;
+        };
         if *self.values[usize::from(self.last)] == *value {
             return self.last;
         }
@@ -89,6 +102,11 @@ impl Dictionary {
     }
 }
 
+/// At most `VALUE_BYTES` of a text, whole characters.
+fn cut(value: &str) -> &str {
+    &value[..value.floor_char_boundary(VALUE_BYTES)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +122,25 @@ mod tests {
         assert_eq!(dictionary.intern(Some("asia")), OTHER);
         assert_eq!(dictionary.intern(Some("eu")), first);
         assert_eq!(&**dictionary.value(second), "us");
+    }
+
+    #[test]
+    fn declared_values_keep_their_place_beyond_the_limit() {
+        let mut dictionary = Dictionary::new(1);
+        dictionary.declare("eu");
+        dictionary.declare("us");
+        dictionary.declare("us");
+        assert_eq!(dictionary.intern(Some("asia")), 4);
+        assert_eq!(dictionary.intern(Some("africa")), OTHER);
+        assert_eq!(dictionary.intern(Some("us")), 3);
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        let mut dictionary = Dictionary::new(2);
+        let long = "ä".repeat(200);
+        let number = dictionary.intern(Some(&long));
+        assert_eq!(dictionary.value(number).len(), VALUE_BYTES);
+        assert_eq!(dictionary.intern(Some(&long)), number);
     }
 }

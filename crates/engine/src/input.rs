@@ -66,7 +66,18 @@ impl InputState {
     /// Before its first record.
     pub fn new(plan: &Plan, topic: TopicId) -> InputState {
         let delay_edges = DELAY_EDGES.map(|seconds| Span((seconds * 1e6) as i64));
-        let dictionary = || Dictionary::new(plan.limits.label_values);
+        let mut dictionaries: Vec<Dictionary> = plan
+            .fields
+            .iter()
+            .map(|_| Dictionary::new(plan.limits.label_values))
+            .collect();
+        for dimension in plan.kpis.iter().flat_map(|kpi| &kpi.by) {
+            let dictionary = &mut dictionaries[usize::from(dimension.field.0)];
+            dimension
+                .values
+                .iter()
+                .for_each(|value| dictionary.declare(value));
+        }
         InputState {
             topic,
             lateness: plan.topics[usize::from(topic.0)].lateness,
@@ -75,7 +86,7 @@ impl InputState {
             clock: EventTime::MIN,
             created: None,
             dedupe: Dedupe::new(plan.time.dedupe, plan.limits.dedupe_entries),
-            dictionaries: plan.fields.iter().map(|_| dictionary()).collect(),
+            dictionaries,
             current: vec![0; plan.fields.len()],
             type_names: Dictionary::new(TYPE_NAMES),
             sources: Dictionary::new(SOURCES),

@@ -9,6 +9,7 @@ mod count;
 mod dedupe;
 mod dictionary;
 pub mod encode;
+mod field_errors;
 mod funnel;
 mod input;
 mod panes;

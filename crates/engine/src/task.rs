@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part as Side, Plan, TopicId};
+use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part, Plan, TopicId};
 use events::{Event, EventTime, KafkaTime, Reject, Span};
 
 use crate::count::CountState;
@@ -45,6 +45,9 @@ struct KpiSlot {
     state: KpiState,
 }
 
+/// One side of a ratio that counts for itself, and its input.
+type Side = Option<(usize, Box<CountState>)>;
+
 #[derive(Clone, Debug)]
 enum KpiState {
     Count {
@@ -52,8 +55,8 @@ enum KpiState {
         state: CountState,
     },
     Ratio {
-        numerator: Option<(usize, CountState)>,
-        denominator: Option<(usize, CountState)>,
+        numerator: Side,
+        denominator: Side,
     },
     Promise {
         start_input: usize,
@@ -240,7 +243,8 @@ impl Task {
                 }
             }
             (KpiState::Funnel { state, .. }, Role::Funnel(parts)) => {
-                state.take(event, parts, k, kafka, by);
+                let clock = k.max(event.time.min(kafka.as_event_time()));
+                state.take(event, parts, (k, clock), kafka, by);
             }
             (KpiState::Count { state, .. }, _) if !too_late => state.take(event, k, kafka, by),
             (
@@ -255,8 +259,8 @@ impl Task {
                 } else {
                     denominator
                 };
-                let (_, state) = side.as_mut().expect("a use has its own side");
-                state.take(event, k, kafka, by);
+                let side = side.as_mut().expect("a use has its own side");
+                side.1.take(event, k, kafka, by);
             }
             _ => debug_assert!(too_late, "roles fit kinds"),
         }
@@ -343,13 +347,13 @@ impl KpiState {
             .unwrap_or(Span::ZERO);
         let topic_reach =
             |topic: TopicId| Reach(longest + plan.topics[usize::from(topic.0)].lateness);
-        let side = |side: &Side| match side {
-            Side::Own(count) => {
+        let side = |side: &Part| match side {
+            Part::Own(count) => {
                 let topic = count.event.topic;
                 let state = CountState::new(count, &kpi.windows, topic_reach(topic));
-                Some((index_of(topics, topic), state))
+                Some((index_of(topics, topic), Box::new(state)))
             }
-            Side::Of(_) => None,
+            Part::Of(_) => None,
         };
         match &kpi.kind {
             Kind::Count(count) => KpiState::Count {
@@ -402,7 +406,7 @@ impl KpiSlot {
         match &mut self.state {
             KpiState::Count { input, state } => KpiView {
                 series: KindView::Count(state.view(display, &dictionaries(*input))),
-                field_errors: state.field_errors(field_names),
+                field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
                 window_dropped: state.window_dropped(),
             },
@@ -416,7 +420,7 @@ impl KpiSlot {
                         .chain(denominator.iter())
                         .map(|side| &side.1)
                 };
-                let field_errors = sides().flat_map(|side| side.field_errors(field_names));
+                let field_errors = sides().flat_map(|side| side.field_errors().view(field_names));
                 let field_errors = field_errors.collect();
                 let overflows = sides().map(|side| side.overflow(count));
                 let label_overflow = overflows.fold(vec![0; count], |sum, overflow| {
@@ -425,8 +429,8 @@ impl KpiSlot {
                         .map(|(sum, more)| sum + more)
                         .collect()
                 });
-                let window_dropped = sides().map(CountState::window_dropped).sum();
-                let view = |side: &mut Option<(usize, CountState)>| match side {
+                let window_dropped = sides().map(|side| side.window_dropped()).sum();
+                let view = |side: &mut Side| match side {
                     Some((input, state)) => state.view(display, &dictionaries(*input)),
                     None => Vec::new(),
                 };
@@ -446,7 +450,7 @@ impl KpiSlot {
             },
             KpiState::Funnel { input, state } => KpiView {
                 series: KindView::Funnel(state.view(display, &dictionaries(*input))),
-                field_errors: state.field_errors(field_names),
+                field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
                 window_dropped: state.window_dropped(),
             },

@@ -199,7 +199,7 @@ pub struct PromiseSeries {
     pub overdue: u64,
     /// `_overdue_unjudged`.
     pub overdue_unjudged: u64,
-    /// The start of the oldest open one.
+    /// The start of the oldest open one, rounded up to a second.
     pub oldest_open_start: Option<EventTime>,
     /// One per window of the KPI.
     pub windows: Vec<PromiseWindow>,

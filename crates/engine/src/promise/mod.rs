@@ -8,6 +8,7 @@
 //! - whether an order is kept, broken, taken out or expired depends on the deciding fact's own k
 //!   and on E's clock at V, not on what the other partitions showed meanwhile.
 
+mod facts;
 mod orders;
 mod series;
 
@@ -20,10 +21,11 @@ use events::{EventTime, KafkaTime, Key, Span};
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::panes::Reach;
-use crate::series::{Dimensions, NO_DIMENSIONS, SeriesTable};
+use crate::series::{Dimensions, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::view::{OverdueOrder, PromiseSeries};
-use orders::{Closed, Found, NewOrder, Orders, Place};
+use facts::Held;
+use orders::{Closed, NewOrder, Orders, Place};
 use series::{Outcome, Series};
 
 /// Bytes of a key that `/api/overdue` can show.
@@ -83,13 +85,6 @@ pub struct Seen {
     pub kafka: KafkaTime,
 }
 
-/// A fact that waits for its start; ordered by partition and offset.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Held {
-    seen: Seen,
-    fact: Fact,
-}
-
 impl PromiseState {
     /// Before the first record. `inputs`: where the start, the end and each step are read.
     pub fn new(
@@ -123,16 +118,11 @@ impl PromiseState {
     /// A start. `clocks`: every partition of the task, this record's own still at its k.
     pub fn start(&mut self, key_text: &str, seen: Seen, by: Dimensions, clocks: &[EventTime]) {
         let key = Key::of(key_text);
-        let series = self.series_of(by, seen.kafka);
         let lasts = self.lasts();
-        if self
-            .orders
-            .first(key, |start, _| seen.k <= start + lasts)
-            .is_some()
-        {
-            self.series.state(series).counters.repeated += 1;
-            return;
+        if let Some(first) = self.orders.first(key, |start, _| seen.k <= start + lasts) {
+            return self.repeated(first);
         }
+        let series = self.series_of(by, seen.kafka);
         if self.orders.open() >= self.open_limit {
             self.overflowed = true;
             return;
@@ -158,34 +148,6 @@ impl PromiseState {
         });
         self.attach_held(key, place, clocks);
         self.await_next(place, clocks);
-    }
-
-    /// An end, a cancel or a step.
-    pub fn fact(&mut self, key_text: &str, fact: Fact, seen: Seen, clocks: &[EventTime]) {
-        let key = Key::of(key_text);
-        let lasts = self.lasts();
-        let latest_k = seen.time + self.rule.hold;
-        let found = self
-            .orders
-            .first(key, |start, k| seen.k <= start + lasts && k <= latest_k);
-        match found {
-            Some(Found::At(place)) => self.attach(place, fact, seen, clocks),
-            Some(Found::Finished(series)) => {
-                if !matches!(fact, Fact::Step(_)) {
-                    self.series.state(series).counters.repeated += 1;
-                }
-            }
-            None if clocks[self.start_input] > latest_k => self.without_start(fact, seen),
-            None if self.held_count >= self.held_limit => self.overflowed = true,
-            None => {
-                self.held
-                    .entry(Identity(key))
-                    .or_default()
-                    .push(Held { seen, fact });
-                self.held_until.push(Reverse((latest_k, Identity(key))));
-                self.held_count += 1;
-            }
-        }
     }
 
     /// A clock went on: lets go of what it decides.
@@ -444,204 +406,6 @@ impl PromiseState {
         );
         self.close(place, Closed::Expired);
     }
-
-    /// A fact finds its order.
-    fn attach(&mut self, place: Place, fact: Fact, seen: Seen, clocks: &[EventTime]) {
-        match (fact, self.orders.at(place).closed) {
-            (Fact::Step(step), _) => self.step(place, step, seen),
-            (Fact::End, Closed::No) => self.complete(place, seen, clocks),
-            (Fact::Cancel, Closed::No) => self.cancel(place, seen, clocks),
-            (Fact::End | Fact::Cancel, _) => {
-                let series = self.orders.at(place).series;
-                self.series.state(series).counters.repeated += 1;
-            }
-        }
-    }
-
-    fn complete(&mut self, place: Place, seen: Seen, clocks: &[EventTime]) {
-        let order = self.orders.at(place);
-        let (start, k, series, judged) = (order.start, order.k, order.series, order.judged);
-        let in_time = seen.k < self.deadline(start, k);
-        let took = (seen.time - start).max(Span::ZERO);
-        let kept_its_word = took <= self.rule.within;
-        let (end_clock, reach) = (clocks[self.end_input], self.reach);
-        let state = self.series.state(series);
-        state.counters.completed += 1;
-        state.counters.negative_durations += u64::from(seen.time < start);
-        state.counters.judged_too_early += u64::from(kept_its_word && !in_time);
-        state.duration.observe(&self.rule.edges, took);
-        let entered = state.completed(seen.time, took, seen.k, end_clock, reach);
-        self.window_dropped += u64::from(!entered);
-        if !judged {
-            let kept = kept_its_word && in_time;
-            self.judge(
-                place,
-                if kept { Outcome::Kept } else { Outcome::Broken },
-                clocks,
-            );
-        }
-        if let Some(before) = self.orders.step_times(place).last().copied()
-            && before > EventTime::MIN
-        {
-            let leg = self.rule.steps.len();
-            let took = (seen.time - before).max(Span::ZERO);
-            self.series.state(series).steps[leg].observe(&self.rule.edges, took);
-        }
-        self.close(place, Closed::Completed(seen.time));
-    }
-
-    fn cancel(&mut self, place: Place, seen: Seen, clocks: &[EventTime]) {
-        let order = self.orders.at(place);
-        let (start, k, series, judged) = (order.start, order.k, order.series, order.judged);
-        let age = (seen.time - start).max(Span::ZERO);
-        let in_time = seen.k < self.deadline(start, k);
-        let state = self.series.state(series);
-        state.counters.cancelled += 1;
-        state.left(seen.time, age, seen.k, clocks[self.end_input], self.reach);
-        if !judged {
-            self.judge(
-                place,
-                if in_time {
-                    Outcome::TakenOut
-                } else {
-                    Outcome::Broken
-                },
-                clocks,
-            );
-        }
-        self.close(place, Closed::Cancelled);
-    }
-
-    fn step(&mut self, place: Place, step: usize, seen: Seen) {
-        let order = self.orders.at(place);
-        let (start, series, closed) = (order.start, order.series, order.closed);
-        if order.complete || closed != Closed::No && seen.input == self.end_input {
-            return;
-        }
-        let times = self.orders.step_times(place);
-        if times[step] > EventTime::MIN {
-            return;
-        }
-        let waited_for = waiting_for(times);
-        times[step] = seen.time;
-        let waits_for = waiting_for(times);
-        let before = if step == 0 {
-            Some(start)
-        } else {
-            known(times[step - 1])
-        };
-        let after = match times.get(step + 1) {
-            Some(time) => known(*time),
-            None => match closed {
-                Closed::Completed(at) => Some(at),
-                _ => None,
-            },
-        };
-        let edges = &self.rule.edges;
-        let state = self.series.state(series);
-        if let Some(before) = before {
-            state.steps[step].observe(edges, (seen.time - before).max(Span::ZERO));
-        }
-        if let Some(after) = after {
-            state.steps[step + 1].observe(edges, (after - seen.time).max(Span::ZERO));
-        }
-        if closed == Closed::No {
-            state.open_at_step[waited_for] -= 1;
-            state.open_at_step[waits_for] += 1;
-        } else {
-            self.compact_if_complete(place);
-        }
-    }
-
-    fn close(&mut self, place: Place, how: Closed) {
-        let (start, series) = (self.orders.at(place).start, self.orders.at(place).series);
-        let waited_for = waiting_for(self.orders.step_times(place));
-        let state = self.series.state(series);
-        state.closed(start);
-        if let Some(waiting) = state.open_at_step.get_mut(waited_for) {
-            *waiting -= 1;
-        }
-        self.orders.close(place, how);
-        self.compact_if_complete(place);
-    }
-
-    /// A closed order keeps its place only while steps on other partitions may still come.
-    fn compact_if_complete(&mut self, place: Place) {
-        let end_input = self.end_input;
-        let step_inputs = &self.step_inputs;
-        let times = self.orders.step_times(place);
-        let complete = times
-            .iter()
-            .zip(step_inputs)
-            .all(|(time, input)| *time > EventTime::MIN || *input == end_input);
-        if complete {
-            self.orders.compact(place);
-        }
-    }
-
-    /// Gives a new start the facts that waited for it, in the order of their offsets.
-    fn attach_held(&mut self, key: Key, place: Place, clocks: &[EventTime]) {
-        let Some(mut held) = self.held.remove(&Identity(key)) else {
-            return;
-        };
-        held.sort_unstable();
-        let (start, k) = (self.orders.at(place).start, self.orders.at(place).k);
-        let lasts = self.lasts();
-        let hold = self.rule.hold;
-        let generation = self.orders.at(place).generation;
-        let suits = |held: &Held| held.seen.k <= start + lasts && k <= held.seen.time + hold;
-        let (mine, others): (Vec<Held>, Vec<Held>) = held.into_iter().partition(suits);
-        self.held_count -= mine.len();
-        if !others.is_empty() {
-            self.held.insert(Identity(key), others);
-        }
-        for Held { seen, fact } in mine {
-            // The first end shrinks the order to its table entry: the rest are repeats.
-            if self.orders.at(place).generation == generation {
-                self.attach(place, fact, seen, clocks);
-            } else {
-                self.fact_of_finished(key, fact, seen);
-            }
-        }
-    }
-
-    fn fact_of_finished(&mut self, key: Key, fact: Fact, seen: Seen) {
-        let (lasts, latest_k) = (self.lasts(), seen.time + self.rule.hold);
-        let found = self
-            .orders
-            .first(key, |start, k| seen.k <= start + lasts && k <= latest_k);
-        if let (Some(Found::Finished(series)), Fact::End | Fact::Cancel) = (found, fact) {
-            self.series.state(series).counters.repeated += 1;
-        }
-    }
-
-    /// Lets go of a key's facts that S's clock has passed.
-    fn release_held(&mut self, key: Identity, start_clock: EventTime) {
-        let hold = self.rule.hold;
-        let Some(held) = self.held.get_mut(&key) else {
-            return;
-        };
-        let gone = |held: &mut Held| start_clock > held.seen.time + hold;
-        let released: Vec<Held> = held.extract_if(.., gone).collect();
-        if held.is_empty() {
-            self.held.remove(&key);
-        }
-        self.held_count -= released.len();
-        for Held { seen, fact } in released {
-            self.without_start(fact, seen);
-        }
-    }
-
-    fn without_start(&mut self, fact: Fact, seen: Seen) {
-        if !matches!(fact, Fact::Step(_)) {
-            let series = self.series_of(NO_DIMENSIONS, seen.kafka);
-            self.series.state(series).counters.ends_without_start += 1;
-        }
-    }
-}
-
-fn known(time: EventTime) -> Option<EventTime> {
-    (time > EventTime::MIN).then_some(time)
 }
 
 /// The step after the furthest one reached.

@@ -225,8 +225,8 @@ impl Series {
         within: Span,
         display: EventTime,
     ) -> PromiseSeries {
-        // Seconds stand for their ends: the last one that lies wholly before the limit.
-        let overdue_before = whole_seconds(display - within);
+        // Seconds stand for their ends: those that end before the limit, not at it.
+        let overdue_before = pane_of(display - within, SECOND);
         let overdue = self.open.range(..overdue_before).map(|entry| entry.1).sum();
         let last_due = whole_seconds(display);
         let unjudged: Vec<(i64, u64)> = self

@@ -108,9 +108,9 @@ impl Play<'_> {
         let mut current: Option<Entity> = None;
         for taken in events {
             if let Some(entity) = &mut current {
-                self.end_if_passed(entity, taken.k);
+                self.end_if_passed(entity, taken.clock);
                 let deadline = self.deadline(entity);
-                if entity.ended && taken.k > deadline + self.funnel.recover {
+                if entity.ended && taken.clock > deadline + self.funnel.recover {
                     current = None;
                 } else if entity.ended && entity.is_converted() {
                     continue;

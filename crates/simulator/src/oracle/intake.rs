@@ -15,6 +15,8 @@ pub struct Taken<'a> {
     pub offset: i64,
     /// Its partition's clock just before it.
     pub k: EventTime,
+    /// Its partition's clock just after it.
+    pub clock: EventTime,
     /// Older than what the memory of ids covers.
     pub too_late: bool,
     /// The event.
@@ -138,6 +140,7 @@ impl<'a> Intake<'a> {
             self.taken.push(Taken {
                 offset: record.offset,
                 k,
+                clock: self.clock,
                 too_late,
                 event,
             });

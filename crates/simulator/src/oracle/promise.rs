@@ -203,11 +203,11 @@ impl<'a> Court<'a> {
         for (key, start) in intake.select_keyed(&self.promise.start) {
             let labels = intake.labels(start.event, &self.kpi.by);
             let before = by_key.entry(key).or_default();
-            if before
+            let first = before
                 .iter()
-                .any(|index| start.k <= self.reach(orders[*index].start))
-            {
-                repeated.push(labels);
+                .find(|index| start.k <= self.reach(orders[**index].start));
+            if let Some(first) = first {
+                repeated.push(orders[*first].labels.clone());
                 continue;
             }
             before.push(orders.len());
@@ -315,7 +315,7 @@ impl<'a> Court<'a> {
             *waiting += 1;
         }
         series.open += 1;
-        let overdue = up_to_second(start) + self.promise.within <= self.display;
+        let overdue = up_to_second(start) + self.promise.within < self.display;
         series.overdue += u64::from(overdue);
         series.overdue_unjudged += u64::from(self.is_overdue_unjudged(order, verdict));
         let oldest = series.oldest_open_start.get_or_insert(start);

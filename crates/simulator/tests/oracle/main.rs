@@ -1,9 +1,11 @@
 //! The engine against the naive oracle, and the oracle against examples worked out by hand.
 
+mod agreement;
 mod compare;
 mod plans;
 mod reading;
 mod shops;
+mod streams;
 
 /// How many seeds: the test's own number, or what the environment says.
 #[expect(clippy::disallowed_methods, reason = "a test asks how long to run")]

@@ -158,8 +158,12 @@ fn a_second_start_is_a_repeat_until_horizon_and_lateness_have_passed() {
 #[test]
 fn nothing_comes_and_the_order_is_overdue_then_unjudged() {
     let it = |display| promise("0 0 order.placed a", display);
-    assert_eq!((it(9).overdue, it(9).windows[0].pending), (0, 1));
-    assert_eq!((it(10).overdue, it(10).overdue_unjudged), (1, 0));
+    assert_eq!(
+        (it(10).overdue, it(10).windows[0].pending),
+        (0, 1),
+        "at its limit, not past it"
+    );
+    assert_eq!((it(11).overdue, it(11).overdue_unjudged), (1, 0));
     assert_eq!((it(12).overdue_unjudged, it(15).windows[0].broken), (1, 1));
 }
 

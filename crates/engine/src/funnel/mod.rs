@@ -6,24 +6,24 @@
 //! (counted, and the entity is open again with the stages it had), one of a converted one changes
 //! nothing. Every ending is counted, so abandoned - recovered are the ones away now.
 
+mod entity;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
-use catalogue::plan::{Funnel, FunnelMode, Window};
-use events::{Event, EventTime, KafkaTime, Key, Span, money};
+use catalogue::plan::{FieldId, Funnel, FunnelMode, Window};
+use events::{Event, EventTime, KafkaTime, Key};
 
-use crate::count::{add, encode_amounts};
+use crate::count::encode_amounts;
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
+use crate::field_errors::FieldErrors;
 use crate::panes::{Panes, Reach};
-use crate::series::{Dimensions, SeriesId, SeriesTable};
+use crate::series::{Dimensions, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
-use crate::view::{Amount, FunnelSeries, Histogram};
-
-/// Products of one cart that its value takes into account; further ones are left out.
-const LINES: usize = 500;
+use crate::view::FunnelSeries;
+use entity::{Entity, Series, State, change_line, end, reach_stage};
 
 /// See the file's header.
 #[derive(Clone, Debug)]
@@ -39,53 +39,8 @@ pub struct FunnelState {
     series: SeriesTable<Series>,
     open: usize,
     window_dropped: u64,
-    field_errors: u64,
+    field_errors: FieldErrors,
     overflowed: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Entity {
-    series: SeriesId,
-    /// Bit per stage.
-    counted: u32,
-    state: State,
-    /// Whether `due` has it.
-    queued: bool,
-    /// Its latest event time.
-    latest: EventTime,
-    /// When each counted stage was reached; `EventTime::MIN` for not yet.
-    stage_times: Box<[EventTime]>,
-    lines: Vec<Line>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    Open,
-    Converted,
-    Abandoned,
-}
-
-/// One product of a cart.
-#[derive(Clone, Debug)]
-struct Line {
-    product: Key,
-    /// In millionths.
-    quantity: i128,
-    /// Per unit.
-    price: Option<Amount>,
-}
-
-#[derive(Clone, Debug)]
-struct Series {
-    reached: Vec<u64>,
-    converted: u64,
-    abandoned: Vec<u64>,
-    recovered: u64,
-    steps: Vec<Histogram>,
-    open: u64,
-    value: Vec<Amount>,
-    /// By window, then stage.
-    panes: Vec<Vec<Panes<u64>>>,
 }
 
 /// What an event is to a funnel.
@@ -106,6 +61,11 @@ pub enum Part {
 impl FunnelState {
     /// Before the first event.
     pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limit: usize) -> FunnelState {
+        let fields = rule
+            .value
+            .iter()
+            .flat_map(|value| [value.product, value.quantity, value.price, value.currency]);
+        let fields: Vec<FieldId> = fields.collect();
         FunnelState {
             rule: rule.clone(),
             windows: windows.to_vec(),
@@ -117,17 +77,19 @@ impl FunnelState {
             series: SeriesTable::new(),
             open: 0,
             window_dropped: 0,
-            field_errors: 0,
+            field_errors: FieldErrors::of(&fields),
             overflowed: false,
         }
     }
 
-    /// An event that the partition saw at k and what it is to this funnel, if the filters hold.
+    /// An event, its partition's clock just before it (k) and just after it, and what it is to
+    /// this funnel if the filters hold. The event itself shows how much time went by: a cart that
+    /// comes back to a silent partition was abandoned all the same.
     pub fn take(
         &mut self,
         event: &Event<'_>,
         parts: &[FunnelPart],
-        k: EventTime,
+        (k, clock): (EventTime, EventTime),
         kafka: KafkaTime,
         by: Dimensions,
     ) {
@@ -145,10 +107,11 @@ impl FunnelState {
         else {
             return;
         };
+        self.advance(clock);
         if self
             .entities
             .get(&key)
-            .is_some_and(|entity| k > self.remembered_until(entity))
+            .is_some_and(|entity| clock > self.remembered_until(entity))
         {
             self.entities.remove(&key);
         }
@@ -180,8 +143,9 @@ impl FunnelState {
                 }
                 Part::Touch => {}
                 Part::Add | Part::Set | Part::Remove => {
-                    let malformed = change_line(entity, &self.rule, part, event);
-                    self.field_errors += u64::from(malformed);
+                    if let Err(field) = change_line(entity, &self.rule, part, event) {
+                        self.field_errors.add(field);
+                    }
                 }
             }
         }
@@ -190,6 +154,8 @@ impl FunnelState {
             let due = entity.latest + self.rule.idle_timeout + self.rule.lateness;
             self.due.push(Reverse((due, key)));
         }
+        // An event far behind the clock opens nothing: its entity has fallen silent already.
+        self.advance(clock);
     }
 
     /// The partition's clock went on: ends what fell silent.
@@ -255,15 +221,9 @@ impl FunnelState {
             })
     }
 
-    /// Malformed quantities and prices.
-    pub fn field_errors(&self, field_names: &[String]) -> Vec<(Arc<str>, u64)> {
-        let value = self.rule.value.iter();
-        let name = |value: &catalogue::plan::CartValue| {
-            field_names[usize::from(value.price.0)].as_str().into()
-        };
-        value
-            .map(|value| (name(value), self.field_errors))
-            .collect()
+    /// Malformed products, quantities, prices and currencies.
+    pub fn field_errors(&self) -> &FieldErrors {
+        &self.field_errors
     }
 
     /// Contributions to windows that came too late for them.
@@ -291,7 +251,7 @@ impl FunnelState {
     pub fn encode(&self, clock: EventTime, out: &mut Encoder) {
         out.unsigned(u64::from(self.overflowed));
         out.unsigned(self.window_dropped);
-        out.unsigned(self.field_errors);
+        self.field_errors.encode(out);
         self.series.encode(out, |series, out| {
             let counts = series.reached.iter().chain(&series.abandoned);
             counts.for_each(|count| out.unsigned(*count));
@@ -368,148 +328,4 @@ impl FunnelState {
         self.entities.insert(key, entity);
         true
     }
-}
-
-impl Series {
-    fn new(rule: &Funnel, windows: &[Window]) -> Series {
-        let stages = rule.stages.len();
-        let panes = |window: &Window| (0..stages).map(|_| Panes::new(window.pane())).collect();
-        Series {
-            reached: vec![0; stages],
-            converted: 0,
-            abandoned: vec![0; stages],
-            recovered: 0,
-            steps: (1..stages)
-                .map(|_| Histogram::new(rule.edges.len()))
-                .collect(),
-            open: 0,
-            value: Vec::new(),
-            panes: windows.iter().map(panes).collect(),
-        }
-    }
-}
-
-/// Counts a stage if it is the entity's first time there and, in ordered mode, its turn.
-/// True if the contribution came too late for a window.
-fn reach_stage(
-    entity: &mut Entity,
-    series: &mut Series,
-    rule: &Funnel,
-    stage: usize,
-    time: EventTime,
-    k: EventTime,
-    reach: Reach,
-) -> bool {
-    if entity.counted >> stage & 1 == 1 {
-        return false;
-    }
-    let before = stage
-        .checked_sub(1)
-        .map(|before| entity.stage_times[before]);
-    let counted_before = before.filter(|time| *time > EventTime::MIN);
-    if rule.mode == FunnelMode::Ordered
-        && before.is_some()
-        && counted_before.is_none_or(|before| time < before)
-    {
-        return false;
-    }
-    entity.counted |= 1 << stage;
-    entity.stage_times[stage] = time;
-    series.reached[stage] += 1;
-    if let Some(before) = counted_before {
-        series.steps[stage - 1].observe(&rule.edges, (time - before).max(Span::ZERO));
-    }
-    let mut late = false;
-    for stages in &mut series.panes {
-        let panes = &mut stages[stage];
-        match panes
-            .accepts(time, k, reach)
-            .then(|| panes.at(time, k, reach))
-            .flatten()
-        {
-            Some(pane) => *pane += 1,
-            None => late = true,
-        }
-    }
-    late
-}
-
-/// An entity fell silent.
-fn end(entity: &mut Entity, series: &mut Series) {
-    series.open -= 1;
-    let last = u32::BITS - 1 - entity.counted.leading_zeros();
-    if last as usize == entity.stage_times.len() - 1 {
-        entity.state = State::Converted;
-        series.converted += 1;
-        entity.lines.clear();
-        return;
-    }
-    entity.state = State::Abandoned;
-    series.abandoned[last as usize] += 1;
-    for line in &entity.lines {
-        if let Some(price) = &line.price {
-            // Quantities are in millionths; a fraction of a minor unit is cut off.
-            let units = price.units.saturating_mul(line.quantity) / 1_000_000;
-            add(
-                &mut series.value,
-                &Amount {
-                    units,
-                    ..price.clone()
-                },
-            );
-        }
-    }
-}
-
-/// Changes the value of a cart. True if a field of the event was malformed: nothing changed then.
-fn change_line(entity: &mut Entity, rule: &Funnel, part: Part, event: &Event<'_>) -> bool {
-    let Some(value) = &rule.value else {
-        return false;
-    };
-    let Some(product) = event.field(value.product).key().map(Key::of) else {
-        return true;
-    };
-    let quantity = match event.field(value.quantity).text() {
-        None if part == Part::Add => Some(1_000_000),
-        None if part == Part::Remove => Some(0),
-        None => None,
-        Some(text) => money::parse_number(text).filter(|quantity| *quantity >= 0),
-    };
-    let Some(quantity) = quantity else {
-        return true;
-    };
-    let at = entity.lines.iter().position(|line| line.product == product);
-    if part != Part::Add {
-        if let Some(at) = at {
-            entity.lines[at].quantity = quantity;
-        }
-        return false;
-    }
-    let price = event
-        .field(value.price)
-        .text()
-        .zip(event.field(value.currency).text());
-    let parsed = price.and_then(|(price, code)| money::parse_money(price, code).ok());
-    let Some((units, code, decimals)) = parsed.filter(|price| price.0 >= 0) else {
-        return true;
-    };
-    let price = Some(Amount {
-        currency: Some(code),
-        units,
-        decimals,
-    });
-    match at {
-        Some(at) => {
-            let line = &mut entity.lines[at];
-            line.quantity = line.quantity.saturating_add(quantity);
-            line.price = price;
-        }
-        None if entity.lines.len() < LINES => entity.lines.push(Line {
-            product,
-            quantity,
-            price,
-        }),
-        None => {}
-    }
-    false
 }

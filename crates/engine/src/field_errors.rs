@@ -1,0 +1,47 @@
+//! Malformed fields of one KPI: how often, by field. `kept_field_errors_total{kpi,field}`.
+
+use std::sync::Arc;
+
+use catalogue::plan::FieldId;
+
+use crate::encode::Encoder;
+
+/// See the file's header. A KPI reads few such fields: a list, ascending.
+#[derive(Clone, Debug)]
+pub struct FieldErrors(Vec<(FieldId, u64)>);
+
+impl FieldErrors {
+    /// None yet, of these fields.
+    pub fn of(fields: &[FieldId]) -> FieldErrors {
+        let mut errors: Vec<(FieldId, u64)> = fields.iter().map(|field| (*field, 0)).collect();
+        errors.sort_unstable();
+        errors.dedup();
+        FieldErrors(errors)
+    }
+
+    /// One more of this field.
+    pub fn add(&mut self, field: FieldId) {
+        match self.0.binary_search_by_key(&field, |entry| entry.0) {
+            Ok(at) => self.0[at].1 += 1,
+            Err(at) => self.0.insert(at, (field, 1)),
+        }
+    }
+
+    /// By name.
+    pub fn view(&self, field_names: &[String]) -> Vec<(Arc<str>, u64)> {
+        let name = |field: FieldId| field_names[usize::from(field.0)].as_str().into();
+        self.0
+            .iter()
+            .map(|(field, count)| (name(*field), *count))
+            .collect()
+    }
+
+    /// Writes them.
+    pub fn encode(&self, out: &mut Encoder) {
+        out.length(self.0.len());
+        for (field, count) in &self.0 {
+            out.unsigned(u64::from(field.0));
+            out.unsigned(*count);
+        }
+    }
+}
