@@ -30,34 +30,14 @@ pub enum Part {
     ///
     /// Loads the topic (some 0.6 kB an order on the broker's disk) unless it is there already, and
     /// leaves it there for the next time.
-    Kafka {
-        /// The broker, `host:port`.
-        #[arg(long)]
-        brokers: String,
-        /// Orders of four events each.
-        #[arg(long, default_value_t = 1_000_000)]
-        orders: u64,
-        /// How often each is run.
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
-        /// Worker threads; one per core unless given.
-        #[arg(long)]
-        workers: Option<usize>,
-    },
+    Kafka(job::Arguments),
     /// One measurement of `kafka`, in a process of its own.
     #[command(hide = true)]
     Child {
         /// Which.
         measured: job::Measured,
-        /// As of `kafka`.
-        #[arg(long)]
-        brokers: String,
-        /// As of `kafka`.
-        #[arg(long)]
-        orders: u64,
-        /// As of `kafka`.
-        #[arg(long)]
-        workers: Option<usize>,
+        #[command(flatten)]
+        arguments: job::Arguments,
     },
 }
 
@@ -68,21 +48,14 @@ pub fn run(part: Part) -> ExitCode {
             say(&machine());
             decode::run(orders, rounds)
         }
-        Part::Kafka {
-            brokers,
-            orders,
-            rounds,
-            workers,
-        } => {
+        Part::Kafka(arguments) => {
             say(&machine());
-            job::run(&brokers, orders, rounds, workers)
+            job::run(&arguments)
         }
         Part::Child {
             measured,
-            brokers,
-            orders,
-            workers,
-        } => job::measure(measured, &brokers, orders, workers),
+            arguments,
+        } => job::measure(measured, &arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

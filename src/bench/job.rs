@@ -63,15 +63,56 @@ impl Run {
     }
 }
 
-/// Measures and prints.
-pub fn run(
-    brokers: &str,
+/// What to run.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The broker, `host:port`.
+    #[arg(long)]
+    brokers: String,
+    /// Orders of four events each.
+    #[arg(long, default_value_t = 1_000_000)]
     orders: u64,
+    /// The size of the producer's batches before compression; Java's clients have 16384.
+    #[arg(long, default_value_t = 16_384)]
+    batch_bytes: u32,
+    /// How often each is run.
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Worker threads; one per core unless given.
+    #[arg(long)]
     workers: Option<usize>,
-) -> anyhow::Result<()> {
-    let name = topic::ensure_loaded(brokers, orders)?;
-    let start = |measured| child(measured, brokers, orders, workers);
+    /// A setting for librdkafka as `name=value`, for both; may come several times.
+    #[arg(long, value_parser = setting)]
+    client: Vec<(String, String)>,
+}
+
+/// Parses `name=value`.
+fn setting(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').ok_or("it is name=value")?;
+    Ok((parts.0.to_owned(), parts.1.to_owned()))
+}
+
+impl Arguments {
+    fn topic(&self) -> String {
+        format!("kept-bench-{}-{}", self.orders, self.batch_bytes)
+    }
+
+    fn wanted(&self) -> u64 {
+        self.orders * work::EVENTS_PER_ORDER
+    }
+}
+
+/// Measures and prints.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (name, rounds) = (arguments.topic(), arguments.rounds);
+    let Arguments {
+        brokers,
+        orders,
+        batch_bytes,
+        ..
+    } = arguments;
+    topic::ensure_loaded(brokers, &name, *orders, *batch_bytes)?;
+    let start = |measured| child(measured, arguments);
     start(Measured::Bare).context("reading the topic once, to warm it")?;
     let (mut kept, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -91,9 +132,8 @@ pub fn run(
         "ns CPU/event (min-max)",
         "peak memory",
     ]);
-    let rate = |runs: &[Run]| {
-        Spread::of(runs.iter().map(|run| run.events as f64 / run.cpu_seconds)).median
-    };
+    let rate =
+        |runs: &[Run]| Spread::of(runs.iter().map(|run| run.events as f64 / run.cpu_seconds));
     for (what, runs) in [("bare batch loop, counting", &bare), ("kept", &kept)] {
         let nanos = |run: &Run| run.cpu_seconds * 1e9 / run.events as f64;
         let peak = runs.iter().map(|run| run.peak_bytes).max().unwrap_or(0);
@@ -102,15 +142,17 @@ pub fn run(
             grouped(runs.first().map_or(0, |run| run.events) as f64),
             Spread::of(runs.iter().map(|run| run.wall_seconds)).show(1),
             Spread::of(runs.iter().map(|run| run.cpu_seconds)).show(2),
-            grouped(rate(runs)),
+            grouped(rate(runs).median),
             Spread::of(runs.iter().map(nanos)).show(0),
             megabytes(peak),
         ]);
     }
     table.print();
-    let ratio = rate(&kept) / rate(&bare);
+    let (kept_rate, bare_rate) = (rate(&kept), rate(&bare));
     say(&format!(
-        "kept reaches {ratio:.2} of the bare loop's events per CPU-second"
+        "kept reaches {:.2} of the bare loop's events per CPU-second (best against best: {:.2})",
+        kept_rate.median / bare_rate.median,
+        kept_rate.max / bare_rate.max,
     ));
     if let Some(run) = kept.last() {
         say(&format!("kept found: {}", run.note));
@@ -120,29 +162,23 @@ pub fn run(
 }
 
 /// Runs this program again for one measurement.
-fn child(
-    measured: Measured,
-    brokers: &str,
-    orders: u64,
-    workers: Option<usize>,
-) -> anyhow::Result<Run> {
+fn child(measured: Measured, arguments: &Arguments) -> anyhow::Result<Run> {
     let mut command = Command::new(std::env::current_exe()?);
     let name = match measured {
         Measured::Kept => "kept",
         Measured::Bare => "bare",
     };
-    let orders = orders.to_string();
-    command.args([
-        "bench",
-        "child",
-        name,
-        "--brokers",
-        brokers,
-        "--orders",
-        &orders,
-    ]);
-    if let Some(workers) = workers {
+    let (orders, batch_bytes) = (
+        arguments.orders.to_string(),
+        arguments.batch_bytes.to_string(),
+    );
+    command.args(["bench", "child", name, "--brokers", &arguments.brokers]);
+    command.args(["--orders", &orders, "--batch-bytes", &batch_bytes]);
+    if let Some(workers) = arguments.workers {
         command.args(["--workers", &workers.to_string()]);
+    }
+    for (name, value) in &arguments.client {
+        command.args(["--client", &format!("{name}={value}")]);
     }
     let output = command.stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the measurement of {name} failed");
@@ -151,27 +187,22 @@ fn child(
 }
 
 /// One measurement in this process; the result goes to standard output as a line.
-pub fn measure(
-    measured: Measured,
-    brokers: &str,
-    orders: u64,
-    workers: Option<usize>,
-) -> anyhow::Result<()> {
-    let topic = format!("kept-bench-{orders}");
-    let wanted = orders * work::EVENTS_PER_ORDER;
+pub fn measure(measured: Measured, arguments: &Arguments) -> anyhow::Result<()> {
     let run = match measured {
-        Measured::Kept => kept(brokers, &topic, wanted, workers)?,
-        Measured::Bare => bare(brokers, &topic, wanted)?,
+        Measured::Kept => kept(arguments)?,
+        Measured::Bare => bare(arguments)?,
     };
     say(&run.line());
     Ok(())
 }
 
-fn bare(brokers: &str, topic: &str, wanted: u64) -> anyhow::Result<Run> {
-    let settings = topic::kafka_settings(brokers, &[]);
+fn bare(arguments: &Arguments) -> anyhow::Result<Run> {
+    let (topic, wanted) = (arguments.topic(), arguments.wanted());
+    let mut settings = topic::kafka_settings(&arguments.brokers, &[]);
+    settings.client.clone_from(&arguments.client);
     let metrics = Metrics::register(&prometheus::Registry::new())?;
     let began = Instant::now();
-    let counted = kafka::bare::bare_count(&settings, &metrics, &[topic], wanted)?;
+    let counted = kafka::bare::bare_count(&settings, &metrics, &[topic.as_str()], wanted)?;
     ensure!(
         counted.records == wanted,
         "{} of {wanted} records came",
@@ -180,10 +211,12 @@ fn bare(brokers: &str, topic: &str, wanted: u64) -> anyhow::Result<Run> {
     finish(began, wanted, format!("{} bytes of values", counted.bytes))
 }
 
-fn kept(brokers: &str, topic: &str, wanted: u64, workers: Option<usize>) -> anyhow::Result<Run> {
-    let (mut settings, plan) = work::settings(brokers, topic)?;
+fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
+    let (topic, wanted) = (arguments.topic(), arguments.wanted());
+    let (mut settings, plan) = work::settings(&arguments.brokers, &topic)?;
     settings.kafka.group = format!("{topic}-{}", std::process::id());
-    settings.kafka.workers = workers;
+    settings.kafka.workers = arguments.workers;
+    settings.kafka.client.clone_from(&arguments.client);
     let began = Instant::now();
     let app = App::start(&settings, Arc::new(plan))?;
     let views = loop {

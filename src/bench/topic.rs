@@ -27,34 +27,41 @@ pub fn kafka_settings(brokers: &str, client: &[(&str, &str)]) -> kafka::Settings
     }
 }
 
-/// Makes the topic, if need be anew, so that it holds all events of W; returns its name.
-pub fn ensure_loaded(brokers: &str, orders: u64) -> anyhow::Result<String> {
-    let topic = format!("kept-bench-{orders}");
+/// Makes the topic, if need be anew, so that it holds all events of W.
+/// `batch_bytes` is the size of a producer's batches before compression.
+pub fn ensure_loaded(
+    brokers: &str,
+    topic: &str,
+    orders: u64,
+    batch_bytes: u32,
+) -> anyhow::Result<()> {
     let wanted = orders * work::EVENTS_PER_ORDER;
     let settings = kafka_settings(brokers, &[]);
-    let there = trial_topic::records(&settings, &topic).context("can't ask the broker")?;
+    let there = trial_topic::records(&settings, topic).context("can't ask the broker")?;
     if there == Some(wanted) {
         let count = grouped(wanted as f64);
         say(&format!("topic {topic}: all {count} records are there"));
-        return Ok(topic);
+        return Ok(());
     }
     if there.is_some() {
         say(&format!("topic {topic} is incomplete: deleted"));
-        trial_topic::delete(&settings, &topic)?;
+        trial_topic::delete(&settings, topic)?;
     }
-    trial_topic::create(&settings, &topic, work::PARTITIONS).context("can't make the topic")?;
+    trial_topic::create(&settings, topic, work::PARTITIONS).context("can't make the topic")?;
     let began = Instant::now();
-    load(brokers, &topic, orders)?;
+    load(brokers, topic, orders, batch_bytes)?;
     say(&format!(
-        "topic {topic}: loaded {} records, lz4, in {:.0} s",
+        "topic {topic}: loaded {} records, lz4 in batches of {batch_bytes} bytes, in {:.0} s",
         grouped(wanted as f64),
         began.elapsed().as_secs_f64()
     ));
-    Ok(topic)
+    Ok(())
 }
 
-fn load(brokers: &str, topic: &str, orders: u64) -> anyhow::Result<()> {
+fn load(brokers: &str, topic: &str, orders: u64, batch_bytes: u32) -> anyhow::Result<()> {
+    let batch_bytes = batch_bytes.to_string();
     let client = [
+        ("batch.size", batch_bytes.as_str()),
         ("compression.type", "lz4"),
         ("linger.ms", "50"),
         // Not one record twice, whatever the network does.
