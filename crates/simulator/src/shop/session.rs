@@ -224,10 +224,15 @@ impl Visitor {
                     None => data,
                 }
             }
-            Detail::Payment(method) => data
-                .id("order_id", &self.order_id())
-                .id("cart_id", &self.cart_id())
-                .text("method", method),
+            Detail::Payment(method) => {
+                data.id("order_id", &self.order_id())
+                    .id("cart_id", &self.cart_id())
+                    .text("method", method);
+                match happening.type_name {
+                    "payment.failed" => data.text("reason", "declined"),
+                    _ => data,
+                }
+            }
             Detail::Placed(total, items) => data
                 .id("order_id", &self.order_id())
                 .id("cart_id", &self.cart_id())
