@@ -3,7 +3,7 @@
 //!
 //! A topic that is new gets five minutes of history first, and is read from its beginning. One
 //! that holds records already (of an earlier demo on a real Kafka) does not: what is older than its
-//! last record would be late. It is read from its end, and the shop opens when the service stands.
+//! last record would be late. It is read from its end, and the shop opens when the service reads.
 
 #[cfg(test)]
 mod rehearsal;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use catalogue::{Plan, Settings, Sources};
-use events::EventTime;
+use events::{EventTime, Span};
 use kafka::admin::Admin;
 use kafka::mock::MockCluster;
 use kafka::produce::Producer;
@@ -40,6 +40,8 @@ const REJECTED: &str = "kept.demo.rejected";
 const SHOWN_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 /// Orders a second that the embedded Kafka has room for, see `shop`.
 const RATES: std::ops::RangeInclusive<f64> = 0.5..=20.0;
+/// How long a shop without history is open before the demo begins.
+const WARM_UP: Span = Span::from_seconds(120);
 /// How long the service may take until it shows something.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -183,16 +185,15 @@ impl Stage<'_> {
             let app = App::start(settings, Arc::clone(&self.plan))?;
             return Ok((app, live, begin));
         }
-        say(
-            "There are records already: the shop opens at their end, once the service stands ...\n",
-        );
+        say("There are records already: the shop opens after them, once the service reads.\n");
         let app = App::start(settings, Arc::clone(&self.plan))?;
         wait_until("the service reads all partitions", || {
             app.failure().map_or(Ok(()), Err)?;
             Ok(app.ready().is_ok())
         })?;
-        let begin = clock::now().as_event_time();
-        let live = self.feeder(begin, begin, producer).live()?;
+        let open = clock::now().as_event_time();
+        let begin = open + WARM_UP;
+        let live = self.feeder(open, begin, producer).live()?;
         Ok((app, live, begin))
     }
 
@@ -210,6 +211,12 @@ impl Stage<'_> {
             Some(_) => format!("an embedded Kafka ({brokers}), read by the service of `kept run`"),
             None => format!("topic {TOPIC} on {brokers}, read by the service of `kept run`"),
         };
+        let opens = if self.broker.new {
+            String::new()
+        } else {
+            let opens = minutes(-WARM_UP.seconds());
+            format!("\n {opens}  the shop opens; its first orders come after half a minute")
+        };
         let [begin, end] = [INCIDENT.0, INCIDENT.1].map(|span| minutes(span.seconds()));
         format!(
             "A simulated shop (seed {seed}, up to {rate} orders a second) on {kafka}.\n\
@@ -218,7 +225,7 @@ impl Stage<'_> {
                http://{address}/metrics                      for Prometheus\n  \
                http://{address}/api/overdue?kpi=fulfilment   who waits longest\n\
              \n\
-             Its promise: an order is fulfilled within 60 s, 95 of 100 times. What you will see:\n  \
+             Its promise: an order is fulfilled within 60 s, 95 of 100 times. What you will see:{opens}\n  \
                0:00  all is well: 95 of 100 orders take less than 50 s\n  \
                {begin}  an incident: fulfilment is {SLOWER} times slower. Few orders complete, and those were nearly\n        \
                      done: the p95 of the completed ones says that all is well, the one with the\n        \
@@ -261,10 +268,13 @@ fn watch(
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }
-            if terminal || Instant::now() >= next_line {
-                next_line += slow;
-                show(&app, plan, begin, terminal);
+            let due = terminal || Instant::now() >= next_line;
+            if due && show(&app, plan, begin, terminal) {
+                next_line = Instant::now() + slow - fast / 2;
             }
+        }
+        if !terminal {
+            show(&app, plan, begin, terminal);
         }
         say(if terminal {
             "\nStopping. A second Ctrl-C stops at once.\n"
@@ -275,29 +285,33 @@ fn watch(
     })
 }
 
-fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) {
+/// False: there is nothing to show yet.
+fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) -> bool {
     let since = clock::now().as_event_time() - begin;
-    let views = app.board().views();
-    let line = if views.is_empty() {
-        "reading what there is ...".to_owned()
-    } else {
+    let time = format!("{:>5}", minutes(since.seconds()));
+    let ready = app.ready().is_ok();
+    let line = if ready {
         let incident = since >= INCIDENT.0 && since < INCIDENT.1;
-        let incident = if incident { "ON" } else { "off" };
-        format!("{} | incident {incident}", Summary::of(plan, &views))
-    };
-    let line = format!("{:>5}  {line}", minutes(since.seconds()));
-    // A log line then begins where this one does.
-    say(&if terminal {
-        format!("\x1b[2K{line}\r")
+        let incident = if incident { "INCIDENT" } else { "" };
+        let summary = Summary::of(plan, &app.board().views());
+        format!("{time}  {summary}  {incident}")
     } else {
-        format!("{line}\n")
-    });
+        format!("{time}  the service reads what there is ...")
+    };
+    if terminal {
+        // Cut at the right edge, not wrapped; a log line then begins where this one does.
+        say(&format!("\x1b[2K\x1b[?7l{line}\x1b[?7h\r"));
+    } else if ready {
+        say(&format!("{}\n", line.trim_end()));
+    }
+    ready
 }
 
 /// Minutes and seconds.
 fn minutes(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    format!("{}:{:02}", seconds / 60, seconds % 60)
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let seconds = seconds.abs() as u64;
+    format!("{sign}{}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// Whoever closed the pipe does not want the rest.

@@ -73,12 +73,12 @@ impl fmt::Display for Summary {
         let kept = kept.map_or("-".into(), |ratio| format!("{:.1} %", ratio * 100.0));
         write!(
             f,
-            "orders {:>6} | open {:>4} | overdue {:>4} | kept {kept:>7} | p95 {:>5} | p95 with open {:>5}",
-            self.started,
-            self.open,
-            self.overdue,
+            "p95 {:>5} | p95 with open {:>5} | kept {kept:>7} | overdue {:>4} | open {:>4} | orders {:>6}",
             seconds(self.plain_p95),
             seconds(self.with_open_p95),
+            self.overdue,
+            self.open,
+            self.started,
         )
     }
 }

@@ -130,9 +130,7 @@ impl<'a> Report<'a> {
             ));
         }
         for (name, count) in std::mem::take(&mut self.unknown_types) {
-            self.say(&format!(
-                "warning: {count} events of unknown type \"{name}\""
-            ));
+            self.say(&format!("warning: of unknown type \"{name}\": {count}"));
         }
         let mut text = format!("{}: {} lines", self.file, self.lines);
         match outlet {

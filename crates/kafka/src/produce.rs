@@ -21,7 +21,9 @@ use crate::settings::Settings;
 const ROOM: Duration = Duration::from_millis(5);
 
 /// What a producer is told unless the user says otherwise: throughput over latency.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 6] = [
+    // Java's: a key goes where the other producers put it.
+    ("partitioner", "murmur2_random"),
     // Keeps the order over retries; a user who wants other acknowledgements turns it off first.
     ("enable.idempotence", "true"),
     ("linger.ms", "20"),
