@@ -248,6 +248,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn write_properties(folder: &Path, port: u16, controller: u16) {
+    // A broker that crashed is let in again only when its session has ended: 9 s by default.
     let properties = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
@@ -259,6 +260,8 @@ fn write_properties(folder: &Path, port: u16, controller: u16) {
          inter.broker.listener.name=PLAINTEXT\n\
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
+         broker.session.timeout.ms=3000\n\
+         broker.heartbeat.interval.ms=500\n\
          log.retention.ms=-1\n\
          group.initial.rebalance.delay.ms=0\n\
          offsets.topic.replication.factor=1\n\
