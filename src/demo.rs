@@ -292,9 +292,9 @@ fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) -> bool {
     let ready = app.ready().is_ok();
     let line = if ready {
         let incident = since >= INCIDENT.0 && since < INCIDENT.1;
-        let incident = if incident { "INCIDENT" } else { "" };
+        let incident = if incident { "INCIDENT" } else { "calm" };
         let summary = Summary::of(plan, &app.board().views());
-        format!("{time}  {summary}  {incident}")
+        format!("{time}  {incident:8}  {summary}")
     } else {
         format!("{time}  the service reads what there is ...")
     };
@@ -302,7 +302,7 @@ fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) -> bool {
         // Cut at the right edge, not wrapped; a log line then begins where this one does.
         say(&format!("\x1b[2K\x1b[?7l{line}\x1b[?7h\r"));
     } else if ready {
-        say(&format!("{}\n", line.trim_end()));
+        say(&format!("{line}\n"));
     }
     ready
 }
