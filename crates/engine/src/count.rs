@@ -5,7 +5,7 @@ use events::{Event, EventTime, KafkaTime, MoneyError, money};
 
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
-use crate::panes::{Panes, Reach};
+use crate::panes::{Contribution, Panes, Reach};
 use crate::series::{Dimensions, SeriesTable};
 use crate::view::{Amount, CountSeries};
 
@@ -77,11 +77,8 @@ impl CountState {
         }
         let mut dropped = false;
         for panes in &mut series.panes {
-            match panes
-                .accepts(event.time, k, self.reach)
-                .then(|| panes.at(event.time, k, self.reach))
-            {
-                Some(Some(pane)) => *pane += 1,
+            match panes.contribute(event.time, k, k, self.reach) {
+                Contribution::Pane(count) => *count += 1,
                 _ => dropped = true,
             }
         }

@@ -7,7 +7,7 @@ use catalogue::plan::{FieldId, Plan, TopicId};
 use events::{Event, EventTime, KafkaTime, Key, Reject, Span};
 
 use crate::dedupe::{Dedupe, Seen};
-use crate::dictionary::{Dictionary, ValueId};
+use crate::dictionary::{Dictionary, UNKNOWN, ValueId};
 use crate::encode::Encoder;
 use crate::view::{DELAY_EDGES, EventCounts, Histogram, InputView};
 
@@ -30,6 +30,8 @@ pub struct InputState {
     /// The numbers of the current event's dimension values, by `FieldId`.
     current: Vec<ValueId>,
     type_names: Dictionary,
+    /// The numbers of the plan's types, by `TypeId`; 0 until one is seen.
+    type_numbers: Vec<ValueId>,
     sources: Dictionary,
     /// By type number, then source number.
     counts: Vec<Vec<Outcomes>>,
@@ -89,6 +91,7 @@ impl InputState {
             dictionaries,
             current: vec![0; plan.fields.len()],
             type_names: Dictionary::new(TYPE_NAMES),
+            type_numbers: vec![0; plan.types.len()],
             sources: Dictionary::new(SOURCES),
             counts: Vec::new(),
             rejected: [0; Reject::ALL.len()],
@@ -276,6 +279,17 @@ impl InputState {
         }
     }
 
+    fn type_number(&mut self, event: &Event<'_>) -> ValueId {
+        let Some(type_id) = event.type_id else {
+            return self.type_names.intern(Some(event.type_name));
+        };
+        let number = &mut self.type_numbers[usize::from(type_id.0)];
+        if *number == UNKNOWN {
+            *number = self.type_names.intern(Some(event.type_name));
+        }
+        *number
+    }
+
     fn count(
         &mut self,
         event: &Event<'_>,
@@ -284,7 +298,7 @@ impl InputState {
         duplicate: bool,
         too_late: bool,
     ) {
-        let type_number = usize::from(self.type_names.intern(Some(event.type_name)));
+        let type_number = usize::from(self.type_number(event));
         let source_number = usize::from(self.sources.intern(Some(event.source)));
         grow(&mut self.counts, type_number, Vec::new);
         grow(

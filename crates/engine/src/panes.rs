@@ -29,6 +29,17 @@ pub struct Panes<T> {
     panes: VecDeque<(i64, T)>,
 }
 
+/// What becomes of a contribution.
+#[derive(Debug)]
+pub enum Contribution<'a, T> {
+    /// Its record came too late for the pane: dropped, and to be counted.
+    TooLate,
+    /// The pane is not remembered any more: nobody will read it.
+    Forgotten,
+    /// Here it goes.
+    Pane(&'a mut T),
+}
+
 /// The number of the pane of length `length` that `time` lies in.
 pub fn pane_of(time: EventTime, length: Span) -> i64 {
     (time.0 - 1).div_euclid(length.0)
@@ -45,32 +56,34 @@ impl<T: Default> Panes<T> {
 
     /// Whether a record that saw its partition at `k` may still contribute to the pane of `time`.
     pub fn accepts(&self, time: EventTime, k: EventTime, reach: Reach) -> bool {
-        k <= self.end(pane_of(time, self.length)) + reach.0
+        k <= self.end(self.number(time)) + reach.0
+    }
+
+    /// The pane of `time` for a record that saw its partition at `k`, if it is in time for it and
+    /// the pane is not forgotten at `clock`, where that partition stands now.
+    pub fn contribute(
+        &mut self,
+        time: EventTime,
+        k: EventTime,
+        clock: EventTime,
+        reach: Reach,
+    ) -> Contribution<'_, T> {
+        let number = self.number(time);
+        let accepts_until = self.end(number) + reach.0;
+        if k > accepts_until {
+            Contribution::TooLate
+        } else if clock > accepts_until + SLACK {
+            Contribution::Forgotten
+        } else {
+            Contribution::Pane(self.pane(number))
+        }
     }
 
     /// The pane of `time`, unless it is forgotten at this clock.
     pub fn at(&mut self, time: EventTime, clock: EventTime, reach: Reach) -> Option<&mut T> {
-        let number = pane_of(time, self.length);
-        if number < self.first_remembered(clock, reach) {
-            return None;
-        }
-        let position = match self.panes.back() {
-            Some(last) if last.0 == number => self.panes.len() - 1,
-            Some(last) if last.0 > number => {
-                match self.panes.binary_search_by_key(&number, |pane| pane.0) {
-                    Ok(position) => position,
-                    Err(position) => {
-                        self.panes.insert(position, (number, T::default()));
-                        position
-                    }
-                }
-            }
-            _ => {
-                self.panes.push_back((number, T::default()));
-                self.panes.len() - 1
-            }
-        };
-        Some(&mut self.panes[position].1)
+        let number = self.number(time);
+        let remembered = clock <= self.end(number) + reach.0 + SLACK;
+        remembered.then(|| self.pane(number))
     }
 
     /// Lets go of what is forgotten at this clock.
@@ -95,6 +108,37 @@ impl<T: Default> Panes<T> {
     /// The number of the first pane after `display`: it changes when the window slides.
     pub fn floor(&self, display: EventTime) -> i64 {
         display.0.div_euclid(self.length.0)
+    }
+
+    /// The number of the pane of `time`: without a division where it is the newest one.
+    fn number(&self, time: EventTime) -> i64 {
+        if let Some((newest, _)) = self.panes.back() {
+            let since = time.0 - newest * self.length.0;
+            if since > 0 && since <= self.length.0 {
+                return *newest;
+            }
+        }
+        pane_of(time, self.length)
+    }
+
+    /// The pane with this number, made if it isn't there.
+    fn pane(&mut self, number: i64) -> &mut T {
+        let newest = self.panes.back().map_or(i64::MIN, |pane| pane.0);
+        let position = if newest == number {
+            self.panes.len() - 1
+        } else if newest < number {
+            self.panes.push_back((number, T::default()));
+            self.panes.len() - 1
+        } else {
+            match self.panes.binary_search_by_key(&number, |pane| pane.0) {
+                Ok(position) => position,
+                Err(position) => {
+                    self.panes.insert(position, (number, T::default()));
+                    position
+                }
+            }
+        };
+        &mut self.panes[position].1
     }
 
     /// The end of a pane.

@@ -16,7 +16,8 @@ use crate::funnel::FunnelState;
 use crate::input::{Admission, InputState, dimensions};
 use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
-use crate::uses::{Role, TypeUses, Use, index_of, matches, table};
+use crate::series::Dimensions;
+use crate::uses::{Role, TypeUses, index_of, matches, table};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
 
 /// How far the clocks go on between two sweeps of what is logically gone.
@@ -126,18 +127,31 @@ impl Task {
             Ok(event) => event,
             Err(reason) => return self.inputs[input].reject(offset, reason, timestamp),
         };
-        let uses = Arc::clone(&self.uses);
         let uses = event
             .type_id
-            .map(|type_id| &uses[input][usize::from(type_id.0)]);
+            .map(|type_id| &self.uses[input][usize::from(type_id.0)]);
         let uses = uses.filter(|uses| !uses.uses.is_empty());
         let admission = self.inputs[input].admit(offset, timestamp, event, uses.is_some());
         if let Some(uses) = uses
             && !admission.duplicate
         {
             self.inputs[input].intern(event, &uses.intern);
+            let Admission {
+                k, kafka, too_late, ..
+            } = admission;
+            let seen = Seen {
+                input,
+                offset,
+                time: event.time,
+                k,
+                kafka,
+            };
             for each in &uses.uses {
-                self.take(input, offset, event, &admission, each);
+                if matches(&each.filters, event) {
+                    let slot = &mut self.kpis[each.kpi];
+                    let by = dimensions(&self.inputs[input], &slot.by);
+                    slot.take(&each.role, event, seen, too_late, by, &self.clocks);
+                }
             }
         }
         if self.inputs[input].advance(event, admission.kafka) {
@@ -206,64 +220,6 @@ impl Task {
             }
         }
         out.into_bytes()
-    }
-
-    fn take(
-        &mut self,
-        input: usize,
-        offset: i64,
-        event: &Event<'_>,
-        admission: &Admission,
-        each: &Use,
-    ) {
-        if !matches(&each.filters, event) {
-            return;
-        }
-        let Admission {
-            k, kafka, too_late, ..
-        } = *admission;
-        let slot = &mut self.kpis[each.kpi];
-        let by = dimensions(&self.inputs[input], &slot.by);
-        let seen = Seen {
-            input,
-            offset,
-            time: event.time,
-            k,
-            kafka,
-        };
-        match (&mut slot.state, &each.role) {
-            (KpiState::Promise { state, .. }, Role::Start(field)) => {
-                if let Some(key) = event.field(*field).key() {
-                    state.start(key, seen, by, &self.clocks);
-                }
-            }
-            (KpiState::Promise { state, .. }, Role::Fact(fact, field)) => {
-                if let Some(key) = event.field(*field).key() {
-                    state.fact(key, *fact, seen, &self.clocks);
-                }
-            }
-            (KpiState::Funnel { state, .. }, Role::Funnel(parts)) => {
-                let clock = k.max(event.time.min(kafka.as_event_time()));
-                state.take(event, parts, (k, clock), kafka, by);
-            }
-            (KpiState::Count { state, .. }, _) if !too_late => state.take(event, k, kafka, by),
-            (
-                KpiState::Ratio {
-                    numerator,
-                    denominator,
-                },
-                role,
-            ) if !too_late => {
-                let side = if matches!(role, Role::Numerator) {
-                    numerator
-                } else {
-                    denominator
-                };
-                let side = side.as_mut().expect("a use has its own side");
-                side.1.take(event, k, kafka, by);
-            }
-            _ => debug_assert!(too_late, "roles fit kinds"),
-        }
     }
 
     /// The clock of one input went on.
@@ -394,6 +350,49 @@ impl KpiState {
 }
 
 impl KpiSlot {
+    /// An event that the filters let through, as its partition saw it.
+    fn take(
+        &mut self,
+        role: &Role,
+        event: &Event<'_>,
+        seen: Seen,
+        too_late: bool,
+        by: Dimensions,
+        clocks: &[EventTime],
+    ) {
+        let Seen { time, k, kafka, .. } = seen;
+        match (&mut self.state, role) {
+            (KpiState::Promise { state, .. }, Role::Start(field)) => {
+                if let Some(key) = event.field(*field).key() {
+                    state.start(key, seen, by, clocks);
+                }
+            }
+            (KpiState::Promise { state, .. }, Role::Fact(fact, field)) => {
+                if let Some(key) = event.field(*field).key() {
+                    state.fact(key, *fact, seen, clocks);
+                }
+            }
+            (KpiState::Funnel { state, .. }, Role::Funnel(parts)) => {
+                let clock = k.max(time.min(kafka.as_event_time()));
+                state.take(event, parts, (k, clock), kafka, by);
+            }
+            (KpiState::Count { state, .. }, _) if !too_late => state.take(event, k, kafka, by),
+            (
+                KpiState::Ratio {
+                    numerator,
+                    denominator,
+                },
+                role,
+            ) if !too_late => {
+                let above = matches!(role, Role::Numerator);
+                let side = if above { numerator } else { denominator };
+                let side = side.as_mut().expect("a use has its own side");
+                side.1.take(event, k, kafka, by);
+            }
+            _ => debug_assert!(too_late, "roles fit kinds"),
+        }
+    }
+
     fn view(
         &mut self,
         display: EventTime,

@@ -45,7 +45,7 @@ pub const OWNED: [&str; 8] = [
 ];
 
 /// Bounds what one consumer has fetched and not yet handed out, in KiB.
-const FETCHED_KIB: &str = "32768";
+const FETCHED_KIB: &str = "8192";
 
 /// Ours for every client; the user's win.
 const DEFAULTS: [(&str, &str); 4] = [

@@ -5,7 +5,7 @@ use events::{Event, EventTime, Key, Span, money};
 
 use super::Part;
 use crate::count::{add, read_amount};
-use crate::panes::{Panes, Reach};
+use crate::panes::{Contribution, Panes, Reach};
 use crate::series::SeriesId;
 use crate::view::{Amount, Histogram};
 
@@ -109,13 +109,9 @@ pub(super) fn reach_stage(
     let mut late = false;
     for stages in &mut series.panes {
         let panes = &mut stages[stage];
-        match panes
-            .accepts(time, k, reach)
-            .then(|| panes.at(time, k, reach))
-            .flatten()
-        {
-            Some(pane) => *pane += 1,
-            None => late = true,
+        match panes.contribute(time, k, k, reach) {
+            Contribution::Pane(count) => *count += 1,
+            _ => late = true,
         }
     }
     late

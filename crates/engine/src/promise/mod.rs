@@ -8,7 +8,9 @@
 //! - whether an order is kept, broken, taken out or expired depends on the deciding fact's own k
 //!   and on E's clock at V, not on what the other partitions showed meanwhile.
 
+mod due;
 mod facts;
+mod key_text;
 mod orders;
 mod series;
 
@@ -24,12 +26,13 @@ use crate::panes::Reach;
 use crate::series::{Dimensions, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::view::{OverdueOrder, PromiseSeries};
+use due::DueQueue;
 use facts::Held;
+use key_text::KeyText;
 use orders::{Closed, NewOrder, Orders, Place};
 use series::{Outcome, Series};
 
-/// Bytes of a key that `/api/overdue` can show.
-pub const OVERDUE_KEY_BYTES: usize = 64;
+pub use key_text::OVERDUE_KEY_BYTES;
 
 /// See the file's header.
 #[derive(Clone, Debug)]
@@ -47,8 +50,10 @@ pub struct PromiseState {
     held_limit: usize,
     orders: Orders,
     series: SeriesTable<Series>,
-    /// Open orders by what comes next: their deadline, or after it their horizon.
-    due: BinaryHeap<Reverse<(EventTime, Place, u32)>>,
+    /// Unjudged orders by their deadline.
+    deadlines: DueQueue,
+    /// Judged open orders by the first instant past their horizon.
+    horizons: DueQueue,
     held: KeyMap<Vec<Held>>,
     /// Held facts by the last instant of S's clock at which they still wait.
     held_until: BinaryHeap<Reverse<(EventTime, Identity)>>,
@@ -104,7 +109,8 @@ impl PromiseState {
             held_limit: limits.held_entities,
             orders: Orders::new(rule.steps.len()),
             series: SeriesTable::new(),
-            due: BinaryHeap::new(),
+            deadlines: DueQueue::default(),
+            horizons: DueQueue::default(),
             held: KeyMap::default(),
             held_until: BinaryHeap::new(),
             held_count: 0,
@@ -139,7 +145,7 @@ impl PromiseState {
         state.awaits_judgement(seen.time, deadline);
         let place = self.orders.insert(NewOrder {
             key,
-            text: cut(key_text, OVERDUE_KEY_BYTES).into(),
+            text: KeyText::of(key_text),
             start: seen.time,
             k: seen.k,
             offset: seen.offset,
@@ -153,11 +159,13 @@ impl PromiseState {
     /// A clock went on: lets go of what it decides.
     pub fn advance(&mut self, clocks: &[EventTime]) {
         let end_clock = clocks[self.end_input];
-        while let Some(Reverse((time, place, generation))) = self.due.peek().copied() {
-            if time > end_clock {
-                break;
-            }
-            self.due.pop();
+        let next = |state: &mut PromiseState| {
+            state
+                .deadlines
+                .pop(end_clock)
+                .or_else(|| state.horizons.pop(end_clock))
+        };
+        while let Some((_, place, generation)) = next(self) {
             let order = self.orders.at(place);
             if order.generation == generation && order.closed == Closed::No {
                 self.await_next(place, clocks);
@@ -219,7 +227,7 @@ impl PromiseState {
         let overdue = oldest_first.map(|(start, offset, place)| {
             let (order, steps) = self.orders.read(place);
             OverdueOrder {
-                key: order.text.clone(),
+                key: order.text.as_str().into(),
                 start,
                 age: display - start,
                 waiting_for: waiting_for(steps),
@@ -235,7 +243,7 @@ impl PromiseState {
     /// Orders that are open, finished and waited for, and their bytes.
     pub fn memory(&self) -> (usize, usize, usize, usize) {
         let held = self.held_count * (size_of::<Held>() + size_of::<Identity>() * 3);
-        let bytes = self.orders.bytes() + self.due.len() * 16 + held;
+        let bytes = self.orders.bytes() + (self.deadlines.len() + self.horizons.len()) * 16 + held;
         (
             self.orders.open(),
             self.orders.finished(),
@@ -362,12 +370,12 @@ impl PromiseState {
         if !judged && end_clock >= deadline {
             self.judge(place, Outcome::Broken, clocks);
         }
-        let next = if self.orders.at(place).judged {
-            expiry
+        if self.orders.at(place).judged {
+            self.horizons.push((expiry, place, generation));
         } else {
-            deadline.min(expiry)
-        };
-        self.due.push(Reverse((next, place, generation)));
+            self.deadlines
+                .push((deadline.min(expiry), place, generation));
+        }
     }
 
     fn judge(&mut self, place: Place, outcome: Outcome, clocks: &[EventTime]) {
@@ -414,9 +422,4 @@ fn waiting_for(times: &[EventTime]) -> usize {
         .iter()
         .rposition(|time| *time > EventTime::MIN)
         .map_or(0, |furthest| furthest + 1)
-}
-
-/// At most this many bytes of a text, whole characters.
-fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }

@@ -7,6 +7,7 @@
 
 use events::{EventTime, Key};
 
+use super::key_text::KeyText;
 use crate::series::SeriesId;
 use crate::table::{Identity, KeyMap};
 
@@ -16,7 +17,7 @@ pub struct Order {
     /// Its identity.
     pub key: Key,
     /// Its key as written, cut: only to be shown.
-    pub text: Box<str>,
+    pub text: KeyText,
     /// When it started.
     pub start: EventTime,
     /// The start's partition clock just before it.
@@ -192,7 +193,7 @@ impl Orders {
             Some(Unpacked::Finished { series, start, k }) => {
                 let first = self.take_place(NewOrder {
                     key,
-                    text: Box::default(),
+                    text: KeyText::EMPTY,
                     start,
                     k,
                     offset: 0,
@@ -220,12 +221,14 @@ impl Orders {
     pub fn compact(&mut self, place: Place) {
         self.at(place).complete = true;
         let order = &self.places[place as usize];
-        let (key, series, start, k) = (order.key, order.series, order.start, order.k);
-        let alone = order.next.is_none()
-            && matches!(self.slots[&Identity(key)].unpack(), Unpacked::Place(first) if first == place);
-        if alone {
-            self.slots
-                .insert(Identity(key), Slot::finished(series, start, k));
+        if order.next.is_some() {
+            return;
+        }
+        let finished = Slot::finished(order.series, order.start, order.k);
+        let slot = self.slots.get_mut(&Identity(order.key));
+        let slot = slot.expect("an order with a place is in the table");
+        if matches!(slot.unpack(), Unpacked::Place(first) if first == place) {
+            *slot = finished;
             self.release_place(place);
         }
     }
@@ -276,7 +279,6 @@ impl Orders {
         let place = size_of::<Order>() + self.steps * size_of::<EventTime>();
         self.slots.capacity() * 8 / 7 * (size_of::<(Identity, Slot)>() + 1)
             + self.places.capacity() * place
-            + self.open * 32
     }
 
     /// The open orders.
@@ -373,7 +375,7 @@ impl Orders {
     fn release_place(&mut self, place: Place) {
         let order = self.at(place);
         order.generation += 1;
-        order.text = Box::default();
+        order.text = KeyText::EMPTY;
         order.next = None;
         self.free.push(place);
     }
@@ -385,7 +387,7 @@ pub struct NewOrder {
     /// See `Order`.
     pub key: Key,
     /// See `Order`.
-    pub text: Box<str>,
+    pub text: KeyText,
     /// See `Order`.
     pub start: EventTime,
     /// See `Order`.

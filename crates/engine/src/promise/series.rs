@@ -12,7 +12,7 @@ use events::{EventTime, KafkaTime, Span};
 
 use super::orders::InWindows;
 use crate::encode::Encoder;
-use crate::panes::{Panes, Reach, pane_of};
+use crate::panes::{Contribution, Panes, Reach, pane_of};
 use crate::sketch::{Bucket, PaneSketch, Sketch};
 use crate::survival::Survival;
 use crate::view::{Histogram, Labels, PromiseCounters, PromiseSeries, PromiseWindow};
@@ -183,13 +183,10 @@ impl Series {
         let bucket = Bucket::of(took);
         let mut in_time = true;
         for window in &mut self.windows {
-            let accepted = window.completed.accepts(at, k, reach);
-            in_time &= accepted;
-            if let Some(pane) = accepted
-                .then(|| window.completed.at(at, clock, reach))
-                .flatten()
-            {
-                pane.add(bucket);
+            match window.completed.contribute(at, k, clock, reach) {
+                Contribution::Pane(pane) => pane.add(bucket),
+                Contribution::Forgotten => {}
+                Contribution::TooLate => in_time = false,
             }
         }
         self.void_before(at);
@@ -200,8 +197,7 @@ impl Series {
     pub fn left(&mut self, at: EventTime, age: Span, k: EventTime, clock: EventTime, reach: Reach) {
         let bucket = Bucket::of(age);
         for window in self.windows.iter_mut().filter(|window| window.with_open) {
-            let accepted = window.left.accepts(at, k, reach);
-            if let Some(pane) = accepted.then(|| window.left.at(at, clock, reach)).flatten() {
+            if let Contribution::Pane(pane) = window.left.contribute(at, k, clock, reach) {
                 pane.add(bucket);
             }
         }
