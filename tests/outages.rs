@@ -121,6 +121,21 @@ fn sigterm_ends_it_in_its_grace_time_and_it_leaves_the_group() {
 }
 
 #[test]
+fn sigterm_ends_it_just_as_well_while_there_is_no_broker() {
+    let kafka = Kafka::shared();
+    let nobody = "127.0.0.1:1";
+    let config = feed::config(kafka, "nobody", &["promise"], &[], &[shop::TOPIC])
+        .replace(&kafka.brokers(), nobody);
+    let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &config);
+    await_trouble(&mut kept, "broker_unreachable", 1.0);
+    let begin = Instant::now();
+    let status = kept.terminate();
+    let took = begin.elapsed();
+    assert_eq!(status.code(), Some(0), "{}", kept.log());
+    assert!(took < GRACE, "it took {took:?}");
+}
+
+#[test]
 fn check_with_a_broker_finds_what_is_wrong_with_the_topics() {
     let kafka = Kafka::shared();
     let stamped = ("message.timestamp.type", "LogAppendTime");
