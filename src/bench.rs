@@ -3,8 +3,14 @@
 //! Other processes on the machine disturb wall time more than CPU time: compare the latter.
 
 mod decode;
+mod event;
+mod hold;
 mod job;
+mod latency;
+mod load;
 mod measure;
+mod memory;
+mod scrape;
 mod topic;
 mod work;
 
@@ -14,23 +20,43 @@ use clap::Subcommand;
 
 use measure::say;
 
+const DECODE_ORDERS: u64 = 250_000;
+const DECODE_ROUNDS: usize = 5;
+
 /// What to measure.
 #[derive(Subcommand)]
 pub enum Part {
     /// Decode and apply on one core, in process; no broker needed.
     Decode {
         /// Orders of four events each, held in memory (some 1.7 kB an order).
-        #[arg(long, default_value_t = 250_000)]
+        #[arg(long, default_value_t = DECODE_ORDERS)]
         orders: u64,
         /// How often each stage runs.
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = DECODE_ROUNDS)]
         rounds: usize,
     },
     /// The whole job from a warm topic of a real broker, beside a bare loop that only counts.
     ///
     /// Loads the topic (some 0.6 kB an order on the broker's disk) unless it is there already, and
-    /// leaves it there for the next time.
+    /// leaves it there for the next time unless told to --delete it.
     Kafka(job::Arguments),
+    /// Bytes per open order and per label set, in process; no broker needed.
+    Memory(memory::Arguments),
+    /// From an event to the scrape that shows it, and how long a scrape takes, on a real broker.
+    ///
+    /// Makes a topic of its own and deletes it in the end.
+    Latency(latency::Arguments),
+    /// All four in turn; the options are those of `kafka`.
+    All(job::Arguments),
+    /// Delete topics that benchmarks left behind.
+    Delete {
+        /// The broker, `host:port`.
+        #[arg(long)]
+        brokers: String,
+        /// Their names, which begin with kept-bench-.
+        #[arg(required = true)]
+        topics: Vec<String>,
+    },
     /// One measurement of `kafka`, in a process of its own.
     #[command(hide = true)]
     Child {
@@ -39,11 +65,30 @@ pub enum Part {
         #[command(flatten)]
         arguments: job::Arguments,
     },
+    /// One measurement of `memory`, in a process of its own.
+    #[command(hide = true)]
+    Hold(hold::Case),
 }
 
 /// Measures and prints; exit code 1 if it could not be measured.
 pub fn run(part: Part) -> ExitCode {
-    let result = match part {
+    match measure(part) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(part: Part) -> anyhow::Result<()> {
+    match part {
+        Part::Child {
+            measured,
+            arguments,
+        } => job::measure(measured, &arguments),
+        Part::Hold(case) => hold::measure(case),
+        Part::Delete { brokers, topics } => topic::delete(&brokers, &topics),
         Part::Decode { orders, rounds } => {
             say(&machine());
             decode::run(orders, rounds)
@@ -52,16 +97,20 @@ pub fn run(part: Part) -> ExitCode {
             say(&machine());
             job::run(&arguments)
         }
-        Part::Child {
-            measured,
-            arguments,
-        } => job::measure(measured, &arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
+        Part::Memory(arguments) => {
+            say(&machine());
+            memory::run(&arguments)
+        }
+        Part::Latency(arguments) => {
+            say(&machine());
+            latency::run(&arguments)
+        }
+        Part::All(arguments) => {
+            say(&machine());
+            decode::run(DECODE_ORDERS, DECODE_ROUNDS)?;
+            job::run(&arguments)?;
+            memory::run(&memory::Arguments::default())?;
+            latency::run(&latency::Arguments::of(arguments.brokers().to_owned()))
         }
     }
 }

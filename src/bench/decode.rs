@@ -155,7 +155,8 @@ fn step(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<(Lap, Worker)> {
     Ok((watch.stop()?, worker))
 }
 
-fn assigned(plan: &Arc<Plan>) -> Worker {
+/// A worker that has all partitions of one topic, from their beginnings.
+pub fn assigned(plan: &Arc<Plan>) -> Worker {
     let mut worker = Worker::new(Arc::clone(plan));
     let assignment = |partition| Assignment {
         topic: TOPIC,
@@ -179,7 +180,7 @@ fn feed(worker: &mut Worker, logs: &[Log], at: (usize, usize), effects: &mut Vec
 }
 
 /// Says that all partitions were read to these offsets, and lets time pass.
-fn tick(worker: &mut Worker, ends: &[usize], now: WallTime, effects: &mut Vec<Effect>) {
+pub fn tick(worker: &mut Worker, ends: &[usize], now: WallTime, effects: &mut Vec<Effect>) {
     for (partition, &end) in ends.iter().enumerate() {
         let input = Input::EndObserved {
             topic: TOPIC,
@@ -217,7 +218,8 @@ fn describe(mut worker: Worker, logs: &[Log]) -> String {
     )
 }
 
-fn published(effects: &[Effect]) -> impl Iterator<Item = &Arc<View>> {
+/// The views among the effects.
+pub fn published(effects: &[Effect]) -> impl Iterator<Item = &Arc<View>> {
     effects.iter().filter_map(|effect| match effect {
         Effect::Publish(view) => Some(view),
         _ => None,

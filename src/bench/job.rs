@@ -84,6 +84,9 @@ pub struct Arguments {
     /// A setting for librdkafka as `name=value`, for both; may come several times.
     #[arg(long, value_parser = setting)]
     client: Vec<(String, String)>,
+    /// Delete the topic in the end.
+    #[arg(long)]
+    delete: bool,
 }
 
 /// Parses `name=value`.
@@ -93,6 +96,11 @@ fn setting(text: &str) -> Result<(String, String), String> {
 }
 
 impl Arguments {
+    /// The broker.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     fn topic(&self) -> String {
         format!("kept-bench-{}-{}", self.orders, self.batch_bytes)
     }
@@ -104,6 +112,14 @@ impl Arguments {
 
 /// Measures and prints.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let result = measure_all(arguments);
+    if arguments.delete {
+        topic::delete(&arguments.brokers, &[arguments.topic()])?;
+    }
+    result
+}
+
+fn measure_all(arguments: &Arguments) -> anyhow::Result<()> {
     let (name, rounds) = (arguments.topic(), arguments.rounds);
     let Arguments {
         brokers,

@@ -4,7 +4,7 @@
 //! a second; the latter holds all its threads, ended ones and librdkafka's included.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -32,6 +32,11 @@ pub fn process_cpu_seconds() -> anyhow::Result<f64> {
 /// The most memory that was in use at once, in bytes.
 pub fn peak_resident_bytes() -> anyhow::Result<u64> {
     status_bytes("VmHWM:")
+}
+
+/// The memory that is in use now, in bytes.
+pub fn resident_bytes() -> anyhow::Result<u64> {
+    status_bytes("VmRSS:")
 }
 
 fn status_bytes(name: &str) -> anyhow::Result<u64> {
@@ -158,6 +163,14 @@ impl Table {
 pub fn say(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// One line that is overwritten, on a terminal only.
+pub fn show(text: &str) {
+    let mut out = io::stderr().lock();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
+    }
 }
 
 /// A number with commas between thousands.

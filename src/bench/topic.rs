@@ -1,15 +1,16 @@
-//! Work W on a topic of a real broker: loaded once, kept for the next run.
+//! Work W on a topic of a real broker: loaded once, kept for the next run unless told otherwise.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kafka::produce::{Outgoing, Producer};
 use kafka::trial_topic;
 
-use super::measure::{grouped, say};
+use super::measure::{grouped, say, show};
 use super::work;
 
+/// What the names of all topics of benchmarks begin with.
+const PREFIX: &str = "kept-bench-";
 /// How long the last records may take to be written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(60);
 /// Records between two looks at the progress.
@@ -58,6 +59,23 @@ pub fn ensure_loaded(
     Ok(())
 }
 
+/// Deletes topics of benchmarks; none that has another name.
+pub fn delete(brokers: &str, topics: &[String]) -> anyhow::Result<()> {
+    for topic in topics {
+        let ours = topic.starts_with(PREFIX);
+        ensure!(
+            ours,
+            "{topic} is not a benchmark's: their names begin with {PREFIX}"
+        );
+    }
+    let settings = kafka_settings(brokers, &[]);
+    for topic in topics {
+        trial_topic::delete(&settings, topic).with_context(|| format!("can't delete {topic}"))?;
+        say(&format!("topic {topic}: deleted"));
+    }
+    Ok(())
+}
+
 fn load(brokers: &str, topic: &str, orders: u64, batch_bytes: u32) -> anyhow::Result<()> {
     let batch_bytes = batch_bytes.to_string();
     let client = [
@@ -92,12 +110,4 @@ fn load(brokers: &str, topic: &str, orders: u64, batch_bytes: u32) -> anyhow::Re
         error.unwrap_or_else(|| "too slow".to_owned())
     );
     Ok(())
-}
-
-/// One line that is overwritten, on a terminal only.
-fn show(text: &str) {
-    let mut out = std::io::stderr().lock();
-    if out.is_terminal() {
-        let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
-    }
 }

@@ -13,6 +13,8 @@ use catalogue::{FileText, Plan, Settings, Sources};
 use events::KafkaTime;
 use simulator::partition::partition_of;
 
+use super::event::Event;
+
 /// Partitions of the topic.
 pub const PARTITIONS: i32 = 8;
 /// Events of one order.
@@ -25,7 +27,7 @@ pub const REGIONS: [&str; 6] = [
 ];
 
 /// 2026-01-05T00:00:00Z, in milliseconds since the epoch: no event is before it.
-const FIRST_MS: u64 = 1_767_571_200_000;
+pub const FIRST_MS: u64 = 1_767_571_200_000;
 const TYPES: [&str; EVENTS_PER_ORDER as usize] = [
     "order.placed",
     "payment.authorized",
@@ -67,12 +69,17 @@ by = ["region"]
 
 /// Settings and plan of W on this topic: everything that is not named is at its default.
 pub fn settings(brokers: &str, topic: &str) -> anyhow::Result<(Settings, Plan)> {
+    settings_with(brokers, topic, KPIS)
+}
+
+/// Likewise, with these KPIs.
+pub fn settings_with(brokers: &str, topic: &str, kpis: &str) -> anyhow::Result<(Settings, Plan)> {
     let text = format!(
         "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{topic}\"\nstart = \"earliest\"\n\
          [[kafka.topic]]\nname = \"{topic}\"\nkey = \"order_id\"\n\
          [http]\nlisten = \"127.0.0.1:0\"\n[catalogue]\nfiles = [\"kpis\"]\n"
     );
-    read(&text, KPIS)
+    read(&text, kpis)
 }
 
 /// Reads a configuration whose one catalogue file is called `kpis`.
@@ -151,33 +158,21 @@ impl Maker {
         let Maker { key, value } = self;
         let (chance, id) = (mix(order), mix(order * 4 + step as u64));
         key.clear();
-        value.clear();
         write!(key, "o-{:012x}", chance >> 16).expect("a String takes all");
-        let region = REGIONS[(chance % REGIONS.len() as u64) as usize];
-        let (seconds, millis) = (after_ms / 1000, after_ms % 1000);
-        let (day, hour) = (5 + seconds / 86_400, seconds / 3600 % 24);
-        let (minute, second) = (seconds / 60 % 60, seconds % 60);
-        write!(
-            value,
-            "{{\"specversion\":\"1.0\",\"id\":\"{id:016x}-{order:08x}\",\"source\":\"/shop/orders\",\
-             \"type\":\"{}\",\"subject\":\"{key}\",\
-             \"time\":\"2026-01-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z\",\
-             \"datacontenttype\":\"application/json\",\"data\":{{\"order_id\":\"{key}\",\
-             \"cart_id\":\"k-{:08x}\",\"session_id\":\"s-{:08x}\",\"customer_id\":\"c-{:06}\",\
-             \"region\":\"{region}\",\"channel\":\"web\",\"device\":\"mobile\",\"currency\":\"EUR\",\
-             \"total\":\"{}.{:02}\",\"items\":{}}}}}",
-            TYPES[step],
-            id as u32,
-            chance as u32,
-            chance % 1_000_000,
-            chance % 500 + 5,
-            chance % 100,
-            chance % 7 + 1,
-        )
-        .expect("a String takes all");
+        let millis = (FIRST_MS + after_ms) as i64;
+        let event = Event {
+            id: (id, order),
+            type_name: TYPES[step],
+            millis,
+            order: key,
+            region: REGIONS[(chance % REGIONS.len() as u64) as usize],
+            channel: "web",
+            chance,
+        };
+        event.write(value);
         Made {
             partition: partition_of(key.as_bytes(), PARTITIONS),
-            time: KafkaTime::from_millis((FIRST_MS + after_ms) as i64),
+            time: KafkaTime::from_millis(millis),
             key,
             value,
         }
@@ -185,7 +180,7 @@ impl Maker {
 }
 
 /// Sebastiano Vigna's SplitMix64: neighbours become unrelated.
-fn mix(number: u64) -> u64 {
+pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
