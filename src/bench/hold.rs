@@ -53,7 +53,7 @@ pub struct Case {
     /// Bytes of an order's id.
     #[arg(long, default_value_t = 12)]
     key_bytes: usize,
-    /// Orders in each pane of each label set.
+    /// Orders in each pane of each label set; 0: one a second for a day.
     #[arg(long, default_value_t = 1)]
     per_pane: i64,
     /// The same events, under one label.
@@ -341,17 +341,20 @@ fn key(number: u64, bytes: usize) -> String {
 
 /// One label set's day, by time: milliseconds, the order's number, whether it is the order's end.
 fn story(per_pane: i64) -> Vec<(i64, u64, bool)> {
-    let (day, mut story) = (FIRST_MS as i64 + 2 * WINDOWS_MS[0], Vec::new());
-    let mut order = 0;
-    for length in WINDOWS_MS {
-        let every = length / 60 / per_pane;
-        for number in 0..60 * per_pane {
-            let placed = day - length + number * every;
-            let took = 5_000 + (mix(order) % 85_000) as i64;
-            story.push((placed, order, false));
-            story.push((placed + took, order, true));
-            order += 1;
-        }
+    let day_ends = FIRST_MS as i64 + 2 * WINDOWS_MS[0];
+    let starts: Vec<i64> = if per_pane == 0 {
+        (-WINDOWS_MS[0]..0).step_by(1000).collect()
+    } else {
+        let of_window =
+            |length: i64| (0..60 * per_pane).map(move |n| n * (length / 60 / per_pane) - length);
+        WINDOWS_MS.into_iter().flat_map(of_window).collect()
+    };
+    let mut story = Vec::new();
+    for (order, start) in (0..).zip(starts) {
+        let placed = day_ends + start;
+        let took = 5_000 + (mix(order) % 85_000) as i64;
+        story.push((placed, order, false));
+        story.push((placed + took, order, true));
     }
     story.sort_unstable();
     story

@@ -100,7 +100,7 @@ fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The marks' counter, and a promise of many label sets: with five channels some 10,000 series.
+/// The marks' counter, and a promise of many label sets: some 11,000 series.
 fn settings(brokers: &str, topic: &str) -> anyhow::Result<(Settings, Plan)> {
     let kpis = format!(
         "[kpi.marks]\nkind = \"count\"\nhelp = \"Marked events\"\nevent = \"{MARK}\"\n\

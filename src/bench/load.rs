@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_millis(5);
 const FULFILLED_AFTER: f64 = 3.0;
 /// How long Kafka may take for the last records.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
-const CHANNELS: [&str; 5] = ["web", "app", "phone", "store", "partner"];
+const CHANNELS: [&str; 6] = ["web", "app", "phone", "store", "partner", "kiosk"];
 
 /// A marked event: its partition, and when it was sent.
 pub type Mark = (usize, Instant);

@@ -92,8 +92,8 @@ fn row(name: &str, runs: &[Held]) -> Vec<String> {
 
 fn label_sets(rounds: usize) -> anyhow::Result<()> {
     say(&format!(
-        "memory of label sets: one partition, every pane of the windows 5m, 1h, 1d filled, \
-         beyond the same events under one label; {rounds} rounds"
+        "memory of label sets: one partition, windows 5m, 1h, 1d; every pane of them filled, or a \
+         steady day; beyond the same events under one label; {rounds} rounds"
     ));
     let mut table = Table::new(&[
         "each",
@@ -107,6 +107,8 @@ fn label_sets(rounds: usize) -> anyhow::Result<()> {
         ("count, an event in a pane", Holding::Counts, 2000, 1),
         ("promise, an order in a pane", Holding::Promises, 500, 1),
         ("promise, 20 orders in a pane", Holding::Promises, 100, 20),
+        ("count, an event a second", Holding::Counts, 5, 0),
+        ("promise, an order a second", Holding::Promises, 5, 0),
     ];
     for (name, holding, sets, per_pane) in cases {
         let many = children(Case::label_sets(holding, sets, per_pane, false), rounds)?;
