@@ -23,10 +23,6 @@ use crate::context::Context;
 /// How many records one read returns at most.
 const BATCH: usize = 4096;
 
-/// How many records ahead the processor is told what will be read: librdkafka's thread wrote it on
-/// another core, and fetching it from there takes longer than decoding a record.
-const AHEAD: usize = 4;
-
 /// A topic's address in librdkafka, only good for comparing: it stays the same while one of the
 /// topic's partitions is assigned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,16 +123,7 @@ impl BatchQueue {
         };
         let count = usize::try_from(count).unwrap_or(0);
         let mut headers = std::mem::take(&mut self.headers);
-        let messages = &self.messages[..count];
-        for (index, &message) in messages.iter().enumerate() {
-            if let Some(&ahead) = messages.get(index + 2 * AHEAD) {
-                prefetch(ahead.cast());
-            }
-            if let Some(&ahead) = messages.get(index + AHEAD) {
-                // SAFETY: valid until it is destroyed below, in a later round.
-                let payload: *const u8 = unsafe { (*ahead).payload }.cast();
-                (0..3).for_each(|line| prefetch(payload.wrapping_add(line * 64)));
-            }
+        for &message in &self.messages[..count] {
             // SAFETY: librdkafka filled in `count` valid pointers that we own; each is used and
             // destroyed once here, and the borrow ends with the call of `each`.
             unsafe {
@@ -194,18 +181,6 @@ unsafe fn deliver<'a>(
             headers
         }
     }
-}
-
-/// A hint to the processor that this will be read soon; any address is allowed.
-fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing and can't fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 /// Empties the vector and keeps its memory: it holds nothing that could outlive a message.
