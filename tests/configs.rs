@@ -3,10 +3,7 @@
 //!
 //! `NAME.toml` is the configuration, `NAME.env` holds its environment variables, and
 //! `NAME.expected` what is to come out. `KEPT_UPDATE_EXPECTED=1` writes the latter anew, for review.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the configurations are files"
-)]
+#![allow(clippy::disallowed_methods, reason = "the configurations are files")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -152,12 +152,14 @@ impl Value {
         Value::Number(Number::Float(number))
     }
 
-    /// A decimal amount.
+    /// A decimal amount: money with all its decimals, a plain number with those it needs.
     pub fn amount(amount: &Amount) -> Value {
-        Value::Number(Number::Decimal {
-            units: amount.units,
-            decimals: amount.decimals,
-        })
+        let (mut units, mut decimals) = (amount.units, amount.decimals);
+        while amount.currency.is_none() && decimals > 0 && units % 10 == 0 {
+            units /= 10;
+            decimals -= 1;
+        }
+        Value::Number(Number::Decimal { units, decimals })
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a, S> Rows<'a, S> {
     pub fn amounts(&self, money: bool, amounts: fn(&S) -> &[view::Amount]) -> Vec<Sample> {
         let mut samples = Vec::new();
         for row in &self.rows {
-            let mut decimals: BTreeMap<Option<&str>, u8> = BTreeMap::new();
+            let mut decimals: BTreeMap<Option<&'static str>, u8> = BTreeMap::new();
             if !money {
                 decimals.insert(None, 0);
             }
@@ -110,7 +110,7 @@ impl<'a, S> Rows<'a, S> {
                 for (series, partition) in row.series.iter().zip(self.partitions) {
                     let mut found = amounts(series).iter();
                     let zero = view::Amount {
-                        currency: None,
+                        currency,
                         units: 0,
                         decimals,
                     };

@@ -37,7 +37,6 @@ pub struct FunnelState {
     due: BinaryHeap<Reverse<(EventTime, Identity)>>,
     forgotten_at: EventTime,
     series: SeriesTable<Series>,
-    open: usize,
     window_dropped: u64,
     field_errors: FieldErrors,
     overflowed: bool,
@@ -75,7 +74,6 @@ impl FunnelState {
             due: BinaryHeap::new(),
             forgotten_at: EventTime::MIN,
             series: SeriesTable::new(),
-            open: 0,
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
             overflowed: false,
@@ -118,6 +116,19 @@ impl FunnelState {
         if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), kafka, by) {
             return;
         }
+        self.apply(key, event, parts, k);
+        // An event far behind the clock opens nothing: its entity has fallen silent already.
+        self.advance(clock);
+    }
+
+    /// An event of an entity that is there.
+    fn apply(
+        &mut self,
+        key: Identity,
+        event: &Event<'_>,
+        parts: impl Iterator<Item = Part>,
+        k: EventTime,
+    ) {
         let entity = self
             .entities
             .get_mut(&key)
@@ -129,7 +140,6 @@ impl FunnelState {
                 entity.state = State::Open;
                 series.recovered += 1;
                 series.open += 1;
-                self.open += 1;
             }
             State::Open => {}
         }
@@ -154,8 +164,6 @@ impl FunnelState {
             let due = entity.latest + self.rule.idle_timeout + self.rule.lateness;
             self.due.push(Reverse((due, key)));
         }
-        // An event far behind the clock opens nothing: its entity has fallen silent already.
-        self.advance(clock);
     }
 
     /// The partition's clock went on: ends what fell silent.
@@ -173,7 +181,6 @@ impl FunnelState {
                 self.due.push(Reverse((deadline, key)));
             } else if entity.state == State::Open {
                 entity.queued = false;
-                self.open -= 1;
                 end(entity, self.series.state(entity.series));
             }
         }
@@ -315,7 +322,6 @@ impl FunnelState {
         let (rule, windows) = (&self.rule, &self.windows);
         let series = self.series.of(by, kafka, || Series::new(rule, windows));
         self.series.state(series).open += 1;
-        self.open += 1;
         let entity = Entity {
             series,
             counted: 0,
