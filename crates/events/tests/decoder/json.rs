@@ -100,7 +100,7 @@ fn scalars() {
 }
 
 #[test]
-fn what_only_looks_like_json() {
+fn scalars_that_only_look_like_json() {
     for text in [
         "00",
         "01",
@@ -129,6 +129,17 @@ fn what_only_looks_like_json() {
         "'a'",
         "\"",
         "\"a",
+        "é",
+        "\"a\"b",
+        "\"\"\"",
+    ] {
+        check(text, false);
+    }
+}
+
+#[test]
+fn arrays_and_objects_that_only_look_like_json() {
+    for text in [
         "[",
         "]",
         "[0",
@@ -156,6 +167,17 @@ fn what_only_looks_like_json() {
         "{a:0}",
         "{'a':0}",
         "{null:0}",
+        "[\"a\":0]",
+        "{\"a\":0]",
+        "[0}",
+    ] {
+        check(text, false);
+    }
+}
+
+#[test]
+fn nothing_but_space_stands_around_a_value() {
+    for text in [
         "{}{}",
         "{} {}",
         "0 0",
@@ -169,12 +191,6 @@ fn what_only_looks_like_json() {
         "\u{feff}0",
         "0\0",
         "\0",
-        "é",
-        "[\"a\":0]",
-        "{\"a\":0]",
-        "[0}",
-        "\"a\"b",
-        "\"\"\"",
         "0\u{feff}",
         "\u{85}0",
     ] {
