@@ -9,8 +9,9 @@ use crate::problem::{Place, Problems};
 use crate::text::section::text_of;
 use crate::text::tree::{Node, Table, Value};
 
-/// What a user may not set, and why.
-const OWNED: [(&str, &str); 12] = [
+/// librdkafka's settings that Kept owns, and why a user may not set them. The one list of them: what
+/// connects to Kafka leaves them out of `[kafka.client]` as well, wherever that came from.
+pub const OWNED: [(&str, &str); 12] = [
     ("bootstrap.servers", "set \"brokers\" in [kafka]"),
     ("metadata.broker.list", "set \"brokers\" in [kafka]"),
     ("group.id", "set \"group\" in [kafka]"),

@@ -10,6 +10,7 @@ use events::Span;
 
 use crate::FileText;
 use crate::client;
+pub use crate::client::OWNED;
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};

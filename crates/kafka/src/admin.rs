@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use crate::context::{Quiet, classify};
 use crate::metrics::Trouble;
-use crate::settings::Settings;
+use crate::settings::{Settings, client_config};
 use crate::wait::block_on;
 
 /// How long the broker may take for each answer.
@@ -25,7 +25,7 @@ pub struct Admin {
 impl Admin {
     /// Connects lazily: an unreachable broker shows as the first question's error.
     pub fn new(settings: &Settings) -> KafkaResult<Admin> {
-        let consumer = settings.client_config().create_with_context(Quiet)?;
+        let consumer = client_config(settings).create_with_context(Quiet)?;
         Ok(Admin {
             settings: settings.clone(),
             consumer,
@@ -61,7 +61,7 @@ impl Admin {
 
     /// Creates a topic with the broker's default replication; one that exists already is fine.
     pub fn create(&self, topic: &str, partitions: i32) -> KafkaResult<()> {
-        let admin: AdminClient<DefaultClientContext> = self.settings.client_config().create()?;
+        let admin: AdminClient<DefaultClientContext> = client_config(&self.settings).create()?;
         let options = AdminOptions::new()
             .request_timeout(Some(TIMEOUT))
             .operation_timeout(Some(TIMEOUT));

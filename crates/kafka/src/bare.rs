@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::batch::{BatchQueue, Delivered};
 use crate::context::Context;
 use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::settings::{Settings, consumer_config};
 
 /// How long the broker may take to answer, or to send anything at all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub fn bare_count(
 ) -> Result<Counted, KafkaError> {
     let context = Context::new(metrics.clone(), &settings.brokers);
     let consumer: BaseConsumer<Context> =
-        settings.consumer_config(0).create_with_context(context)?;
+        consumer_config(settings, 0).create_with_context(context)?;
     let consumer = Arc::new(consumer);
     let mut all = TopicPartitionList::new();
     for topic in topics {

@@ -14,7 +14,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, client_config, consumer_config};
 use crate::topics::{missing, partition_counts, unequal_counts};
 use crate::wait::block_on;
 
@@ -69,7 +69,7 @@ fn check_all(
     keys: Keys<'_>,
     findings: &mut Vec<Finding>,
 ) -> KafkaResult<()> {
-    let mut config = settings.consumer_config(0);
+    let mut config = consumer_config(settings, 0);
     // Sampling needs a group's name for the client, but joins none.
     config.set("group.id", format!("{}-check", settings.group));
     config.remove("group.instance.id");
@@ -126,7 +126,7 @@ fn check_settings(
     counts: &[Option<usize>],
     findings: &mut Vec<Finding>,
 ) -> KafkaResult<()> {
-    let admin: AdminClient<DefaultClientContext> = settings.client_config().create()?;
+    let admin: AdminClient<DefaultClientContext> = client_config(settings).create()?;
     let there = plan
         .topics
         .iter()

@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::context::{classify, describe, log_line};
 use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::settings::{Settings, letter_config};
 
 /// The longest time a worker waits for the dead-letter topic between two published views.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ impl DeadLetters {
             metrics: metrics.clone(),
             brokers: settings.brokers.clone(),
         };
-        let producer = settings.letter_config().create_with_context(context)?;
+        let producer = letter_config(settings).create_with_context(context)?;
         Ok(Some(DeadLetters {
             producer,
             topic,

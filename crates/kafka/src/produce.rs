@@ -15,7 +15,7 @@ use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
 use crate::context::log_line;
-use crate::settings::Settings;
+use crate::settings::{Settings, client_config};
 
 /// How long a send waits for room before it looks again.
 const ROOM: Duration = Duration::from_millis(5);
@@ -94,7 +94,7 @@ impl Producer {
     /// Connects lazily: a broker that is down shows when records time out.
     pub fn new(settings: &Settings) -> Result<Producer, KafkaError> {
         let counts = Arc::new(Counts::default());
-        let mut config = settings.client_config();
+        let mut config = client_config(settings);
         for (name, value) in DEFAULTS {
             if config.get(name).is_none() {
                 config.set(name, value);

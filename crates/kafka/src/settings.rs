@@ -1,8 +1,9 @@
 //! What a client of the broker is told, and what nobody may change.
 //!
 //! The user's `[kafka.client]` settings go to librdkafka as they are and win over our defaults;
-//! the `OWNED` ones win over the user's, because exactness rests on them.
+//! the `OWNED` ones are left out of them, because exactness rests on those.
 
+use catalogue::settings::OWNED;
 use events::Span;
 use rdkafka::ClientConfig;
 
@@ -32,18 +33,6 @@ pub enum Start {
     Latest,
 }
 
-/// Settings that `[kafka.client]` can't change.
-pub const OWNED: [&str; 8] = [
-    "bootstrap.servers",
-    "group.id",
-    "group.protocol",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "auto.offset.reset",
-    "enable.partition.eof",
-    "partition.assignment.strategy",
-];
-
 /// Bounds what one consumer has fetched and not yet handed out, in KiB.
 const FETCHED_KIB: &str = "8192";
 
@@ -56,8 +45,7 @@ const DEFAULTS: [(&str, &str); 4] = [
 ];
 
 /// Ours for consumers; the user's win.
-const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
-    ("isolation.level", "read_committed"),
+const CONSUMER_DEFAULTS: [(&str, &str); 4] = [
     // The default of 1000 ms leaves the fetcher idle whenever the queue was full for a moment.
     ("fetch.queue.backoff.ms", "10"),
     ("session.timeout.ms", "12000"),
@@ -66,7 +54,7 @@ const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
 ];
 
 /// Ours for consumers, whatever the user says.
-const CONSUMER_OWNED: [(&str, &str); 6] = [
+const CONSUMER_OWNED: [(&str, &str); 7] = [
     ("group.protocol", "classic"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
@@ -74,6 +62,7 @@ const CONSUMER_OWNED: [(&str, &str); 6] = [
     ("enable.partition.eof", "true"),
     // Partition p of every topic goes to one member.
     ("partition.assignment.strategy", "range"),
+    ("isolation.level", "read_committed"),
 ];
 
 /// Ours for the dead letters' producer; the user's win.
@@ -86,47 +75,46 @@ const LETTER_DEFAULTS: [(&str, &str); 6] = [
     ("message.max.bytes", "33554432"),
 ];
 
-impl Settings {
-    /// For a client without a group: metadata, administration, producing.
-    pub fn client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        self.fill(&mut config, &[]);
-        config
-    }
+/// For a client without a group: metadata, administration, producing.
+pub(crate) fn client_config(settings: &Settings) -> ClientConfig {
+    config(settings, &[])
+}
 
-    /// For worker number `worker`, a member of the group.
-    pub(crate) fn consumer_config(&self, worker: usize) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        self.fill(&mut config, &CONSUMER_DEFAULTS);
-        if let Some(instance) = config.get("group.instance.id") {
-            let instance = format!("{instance}-{worker}");
-            config.set("group.instance.id", instance);
-        }
-        config.set("group.id", &self.group);
-        for (name, value) in CONSUMER_OWNED {
+/// For worker number `worker`, a member of the group.
+pub(crate) fn consumer_config(settings: &Settings, worker: usize) -> ClientConfig {
+    let mut config = config(settings, &CONSUMER_DEFAULTS);
+    if let Some(instance) = config.get("group.instance.id") {
+        let instance = format!("{instance}-{worker}");
+        config.set("group.instance.id", instance);
+    }
+    config.set("group.id", &settings.group);
+    for (name, value) in CONSUMER_OWNED {
+        config.set(name, value);
+    }
+    config
+}
+
+/// For the producer of dead letters.
+pub(crate) fn letter_config(settings: &Settings) -> ClientConfig {
+    config(settings, &LETTER_DEFAULTS)
+}
+
+fn config(settings: &Settings, defaults: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in DEFAULTS.iter().chain(defaults) {
+        config.set(*name, *value);
+    }
+    for (name, value) in &settings.client {
+        if !is_owned(name) {
             config.set(name, value);
         }
-        config
     }
+    config.set("bootstrap.servers", &settings.brokers);
+    config
+}
 
-    /// For the producer of dead letters.
-    pub(crate) fn letter_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        self.fill(&mut config, &LETTER_DEFAULTS);
-        config
-    }
-
-    fn fill(&self, config: &mut ClientConfig, defaults: &[(&str, &str)]) {
-        for (name, value) in DEFAULTS.iter().chain(defaults) {
-            config.set(*name, *value);
-        }
-        for (name, value) in &self.client {
-            if !OWNED.contains(&name.as_str()) {
-                config.set(name, value);
-            }
-        }
-        config.set("bootstrap.servers", &self.brokers);
-    }
+fn is_owned(name: &str) -> bool {
+    OWNED.iter().any(|(owned, _)| *owned == name)
 }
 
 #[cfg(test)]
@@ -144,13 +132,23 @@ mod tests {
                 ("session.timeout.ms".into(), "15000".into()),
                 ("enable.auto.commit".into(), "true".into()),
                 ("bootstrap.servers".into(), "two:9092".into()),
+                ("metadata.broker.list".into(), "three:9092".into()),
+                ("isolation.level".into(), "read_uncommitted".into()),
                 ("group.instance.id".into(), "shop".into()),
             ],
         };
-        let config = settings.consumer_config(1);
+        let config = consumer_config(&settings, 1);
         assert_eq!(config.get("session.timeout.ms"), Some("15000"));
         assert_eq!(config.get("enable.auto.commit"), Some("false"));
         assert_eq!(config.get("bootstrap.servers"), Some("one:9092"));
+        assert_eq!(config.get("metadata.broker.list"), None);
+        assert_eq!(config.get("isolation.level"), Some("read_committed"));
         assert_eq!(config.get("group.instance.id"), Some("shop-1"));
+    }
+    #[test]
+    fn what_we_insist_on_can_not_be_configured() {
+        for (name, _) in CONSUMER_OWNED {
+            assert!(is_owned(name), "{name} is not in the catalogue's list");
+        }
     }
 }

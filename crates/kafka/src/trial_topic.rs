@@ -7,7 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, client_config};
 use crate::wait::block_on;
 
 /// How long the broker may take for one request.
@@ -20,7 +20,7 @@ pub fn create(settings: &Settings, topic: &str, partitions: i32) -> Result<(), K
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1))
         .set("retention.ms", "-1")
         .set("retention.bytes", "-1");
-    let admin: AdminClient<DefaultClientContext> = settings.client_config().create()?;
+    let admin: AdminClient<DefaultClientContext> = client_config(settings).create()?;
     let results = block_on(admin.create_topics([&new], &options()))?;
     results.into_iter().try_for_each(|result| match result {
         Ok(_) => Ok(()),
@@ -30,7 +30,7 @@ pub fn create(settings: &Settings, topic: &str, partitions: i32) -> Result<(), K
 
 /// Deletes a topic and waits until the broker knows nothing of it.
 pub fn delete(settings: &Settings, topic: &str) -> Result<(), KafkaError> {
-    let admin: AdminClient<DefaultClientContext> = settings.client_config().create()?;
+    let admin: AdminClient<DefaultClientContext> = client_config(settings).create()?;
     for result in block_on(admin.delete_topics(&[topic], &options()))? {
         result.map_err(|(_, code)| KafkaError::AdminOp(code))?;
     }
@@ -43,7 +43,7 @@ pub fn delete(settings: &Settings, topic: &str) -> Result<(), KafkaError> {
 
 /// How many offsets a topic holds, over all its partitions; `None` if there is no such topic.
 pub fn records(settings: &Settings, topic: &str) -> Result<Option<u64>, KafkaError> {
-    let client: BaseConsumer = settings.client_config().create()?;
+    let client: BaseConsumer = client_config(settings).create()?;
     // Asking for the one topic could create it.
     let metadata = client.fetch_metadata(None, PATIENCE)?;
     let Some(found) = metadata.topics().iter().find(|one| one.name() == topic) else {

@@ -26,7 +26,7 @@ use crate::hands::Hands;
 use crate::letters::DeadLetters;
 use crate::metrics::{Liveness, Metrics};
 use crate::partitions::Partitions;
-use crate::settings::Settings;
+use crate::settings::{Settings, consumer_config};
 use crate::topics::Topics;
 
 /// How long a batch may take to fill: also the longest wait for a rebalance or a request.
@@ -185,9 +185,7 @@ impl Connected {
     fn new(setup: Setup) -> Result<Connected, Fatal> {
         let fatal = |error: KafkaError| Fatal::Settings(error.to_string());
         let context = Context::new(setup.metrics.clone(), &setup.settings.brokers);
-        let consumer = setup
-            .settings
-            .consumer_config(setup.number)
+        let consumer = consumer_config(&setup.settings, setup.number)
             .create_with_context::<_, BaseConsumer<Context>>(context)
             .map_err(fatal)?;
         let letters = DeadLetters::new(&setup.settings, &setup.metrics).map_err(fatal)?;
