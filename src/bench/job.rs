@@ -78,9 +78,10 @@ pub struct Arguments {
     /// How often each is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Worker threads; one per core unless given.
-    #[arg(long)]
-    workers: Option<usize>,
+    /// Worker threads. With several, the first to join reads alone and begins again when the others
+    /// come: nothing is committed yet, and what is read twice would count as cost.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
     /// A setting for librdkafka as `name=value`, for both; may come several times.
     #[arg(long, value_parser = setting)]
     client: Vec<(String, String)>,
@@ -190,9 +191,7 @@ fn child(measured: Measured, arguments: &Arguments) -> anyhow::Result<Run> {
     );
     command.args(["bench", "child", name, "--brokers", &arguments.brokers]);
     command.args(["--orders", &orders, "--batch-bytes", &batch_bytes]);
-    if let Some(workers) = arguments.workers {
-        command.args(["--workers", &workers.to_string()]);
-    }
+    command.args(["--workers", &arguments.workers.to_string()]);
     for (name, value) in &arguments.client {
         command.args(["--client", &format!("{name}={value}")]);
     }
@@ -231,7 +230,7 @@ fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
     let (topic, wanted) = (arguments.topic(), arguments.wanted());
     let (mut settings, plan) = work::settings(&arguments.brokers, &topic)?;
     settings.kafka.group = format!("{topic}-{}", std::process::id());
-    settings.kafka.workers = arguments.workers;
+    settings.kafka.workers = Some(arguments.workers);
     settings.kafka.client.clone_from(&arguments.client);
     let began = Instant::now();
     let app = App::start(&settings, Arc::new(plan))?;

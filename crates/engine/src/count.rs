@@ -79,7 +79,8 @@ impl CountState {
         for panes in &mut series.panes {
             match panes.contribute(event.time, k, k, self.reach) {
                 Contribution::Pane(count) => *count += 1,
-                _ => dropped = true,
+                Contribution::Forgotten => {}
+                Contribution::TooLate => dropped = true,
             }
         }
         self.window_dropped += u64::from(dropped);
@@ -93,6 +94,12 @@ impl CountState {
                 .iter_mut()
                 .for_each(|panes| panes.forget(clock, self.reach));
         }
+    }
+
+    /// An estimate of the bytes of all series.
+    pub fn bytes(&self) -> usize {
+        self.series
+            .bytes(|series| series.panes.iter().map(|panes| panes.bytes(0)).sum())
     }
 
     /// Malformed amounts and currencies.

@@ -3,10 +3,11 @@
 //! Pane i of length p covers (i p, (i + 1) p]. A window (T - w, T] is read as the sixty panes that
 //! end at T floored to a pane. What may still be added and what is still remembered depends on the
 //! clock of one partition only, so both are functions of offsets:
-//! - a contribution counts if its own record's k is not past the pane's end + `reach`
-//!   (longest window + lateness), else it is dropped;
-//! - a pane is remembered until the clock passes its end + `reach` + `SLACK`. The slack keeps
-//!   windows whole while another topic of the same task is up to that far behind.
+//! - a contribution counts if its own record's k is not past the pane's end + the KPI's longest
+//!   window + lateness, else it is dropped;
+//! - a pane is remembered until the clock passes its end + its own window + lateness + `SLACK`:
+//!   nobody reads it later. The slack keeps windows whole while another topic of the same task is
+//!   up to that far behind.
 
 use std::collections::VecDeque;
 
@@ -18,9 +19,14 @@ use crate::encode::Encoder;
 /// minutes that one topic of a task may be drained ahead of another.
 const SLACK: Span = Span::from_seconds(600);
 
-/// How long panes of a KPI accept contributions.
+/// How long panes of a KPI accept contributions and are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Reach(pub Span);
+pub struct Reach {
+    /// The KPI's longest window.
+    pub longest: Span,
+    /// The lateness of what it reads.
+    pub lateness: Span,
+}
 
 /// The panes of one window of one series, ascending, without empty ones.
 #[derive(Clone, Debug)]
@@ -56,7 +62,7 @@ impl<T: Default> Panes<T> {
 
     /// Whether a record that saw its partition at `k` may still contribute to the pane of `time`.
     pub fn accepts(&self, time: EventTime, k: EventTime, reach: Reach) -> bool {
-        k <= self.end(self.number(time)) + reach.0
+        k <= self.end(self.number(time)) + reach.longest + reach.lateness
     }
 
     /// The pane of `time` for a record that saw its partition at `k`, if it is in time for it and
@@ -69,10 +75,10 @@ impl<T: Default> Panes<T> {
         reach: Reach,
     ) -> Contribution<'_, T> {
         let number = self.number(time);
-        let accepts_until = self.end(number) + reach.0;
-        if k > accepts_until {
+        let end = self.end(number);
+        if k > end + reach.longest + reach.lateness {
             Contribution::TooLate
-        } else if clock > accepts_until + SLACK {
+        } else if clock > end + self.remembered_for(reach) {
             Contribution::Forgotten
         } else {
             Contribution::Pane(self.pane(number))
@@ -82,7 +88,7 @@ impl<T: Default> Panes<T> {
     /// The pane of `time`, unless it is forgotten at this clock.
     pub fn at(&mut self, time: EventTime, clock: EventTime, reach: Reach) -> Option<&mut T> {
         let number = self.number(time);
-        let remembered = clock <= self.end(number) + reach.0 + SLACK;
+        let remembered = clock <= self.end(number) + self.remembered_for(reach);
         remembered.then(|| self.pane(number))
     }
 
@@ -168,10 +174,9 @@ impl<T: Default> Panes<T> {
         self.length
     }
 
-    /// How many panes are held.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.panes.len()
+    /// An estimate of the bytes of all panes; `heap` is what one has outside of itself.
+    pub fn bytes(&self, heap: usize) -> usize {
+        self.panes.capacity() * size_of::<(i64, T)>() + self.panes.len() * heap
     }
 
     fn range(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &T)> {
@@ -182,9 +187,14 @@ impl<T: Default> Panes<T> {
             .map(|pane| (pane.0, &pane.1))
     }
 
-    /// The first pane whose end + reach + slack is not before the clock.
+    /// How long after its end a pane is remembered: sixty panes are this window's length.
+    fn remembered_for(&self, reach: Reach) -> Span {
+        Span(self.length.0 * 60) + reach.lateness + SLACK
+    }
+
+    /// The first pane that is still remembered at this clock.
     fn first_remembered(&self, clock: EventTime, reach: Reach) -> i64 {
-        let oldest_end = clock - reach.0 - SLACK;
+        let oldest_end = clock - self.remembered_for(reach);
         pane_of(oldest_end, self.length)
     }
 }
@@ -197,10 +207,31 @@ mod tests {
         EventTime(seconds * 1_000_000)
     }
 
+    /// Of a KPI with a window of five minutes, of 5 s panes, and 30 s of lateness.
+    fn reach() -> Reach {
+        Reach {
+            longest: Span::from_seconds(300),
+            lateness: Span::from_seconds(30),
+        }
+    }
+
+    #[test]
+    fn a_short_window_forgets_what_only_a_longer_one_still_accepts() {
+        let reach = Reach {
+            longest: Span::from_seconds(86_400),
+            ..reach()
+        };
+        let mut panes: Panes<u64> = Panes::new(Span::from_seconds(5));
+        let late = panes.contribute(at(5), at(936), at(936), reach);
+        assert!(matches!(late, Contribution::Forgotten));
+        let in_time = panes.contribute(at(5), at(935), at(935), reach);
+        assert!(matches!(in_time, Contribution::Pane(_)));
+    }
+
     #[test]
     fn a_window_is_open_at_its_start_and_closed_at_its_end() {
         let length = Span::from_seconds(5);
-        let reach = Reach(Span::from_seconds(330));
+        let reach = reach();
         let mut panes: Panes<u64> = Panes::new(length);
         for second in [0, 1, 5, 300, 301, 305, 306] {
             *panes.at(at(second), at(306), reach).expect("remembered") += 1;
@@ -214,7 +245,7 @@ mod tests {
 
     #[test]
     fn contributions_are_dropped_and_panes_forgotten_by_the_clock_alone() {
-        let reach = Reach(Span::from_seconds(330));
+        let reach = reach();
         let mut panes: Panes<u64> = Panes::new(Span::from_seconds(5));
         assert!(panes.accepts(at(5), at(335), reach));
         assert!(!panes.accepts(at(5), EventTime(at(335).0 + 1), reach));
@@ -222,9 +253,9 @@ mod tests {
             .at(at(5), at(335 + 600), reach)
             .expect("remembered to the end of the slack") += 1;
         panes.forget(at(335 + 600), reach);
-        assert_eq!(panes.len(), 1);
+        assert_eq!(panes.panes.len(), 1);
         assert!(panes.at(at(5), EventTime(at(935).0 + 1), reach).is_none());
         panes.forget(EventTime(at(935).0 + 1), reach);
-        assert_eq!(panes.len(), 0);
+        assert_eq!(panes.panes.len(), 0);
     }
 }

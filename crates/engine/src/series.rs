@@ -86,6 +86,12 @@ impl<S> SeriesTable<S> {
         self.entries.iter_mut().map(|entry| &mut entry.state)
     }
 
+    /// An estimate of the bytes of all; `each`: those of one state outside of itself.
+    pub fn bytes(&self, each: impl Fn(&S) -> usize) -> usize {
+        let outside: usize = self.entries.iter().map(|entry| each(&entry.state)).sum();
+        self.entries.capacity() * (size_of::<Entry<S>>() + 16) + outside
+    }
+
     /// The label values of a series; `dictionaries` are those of the KPI's dimensions.
     pub fn labels(&mut self, id: SeriesId, dictionaries: &[&Dictionary]) -> Labels {
         let entry = &mut self.entries[id as usize];

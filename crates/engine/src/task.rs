@@ -286,7 +286,14 @@ impl Task {
                     entries.funnel += entities as u64;
                     entries.bytes += bytes as u64;
                 }
-                _ => {}
+                KpiState::Count { state, .. } => entries.bytes += state.bytes() as u64,
+                KpiState::Ratio {
+                    numerator,
+                    denominator,
+                } => {
+                    let sides = numerator.iter().chain(denominator);
+                    entries.bytes += sides.map(|side| side.1.bytes() as u64).sum::<u64>();
+                }
             }
         }
         entries
@@ -301,8 +308,10 @@ impl KpiState {
             .map(|window| window.length)
             .max()
             .unwrap_or(Span::ZERO);
-        let topic_reach =
-            |topic: TopicId| Reach(longest + plan.topics[usize::from(topic.0)].lateness);
+        let topic_reach = |topic: TopicId| Reach {
+            longest,
+            lateness: plan.topics[usize::from(topic.0)].lateness,
+        };
         let side = |side: &Part| match side {
             Part::Own(count) => {
                 let topic = count.event.topic;
@@ -329,7 +338,10 @@ impl KpiState {
                     .iter()
                     .map(|step| input(step.event.event.topic));
                 let places = (start_input, end_input, steps.collect());
-                let reach = Reach(longest + promise.lateness);
+                let reach = Reach {
+                    longest,
+                    lateness: promise.lateness,
+                };
                 let state = PromiseState::new(promise, &kpi.windows, reach, places, &plan.limits);
                 KpiState::Promise {
                     start_input,

@@ -49,7 +49,7 @@ pub struct Entries {
     pub funnel: u64,
     /// Remembered event ids.
     pub dedupe: u64,
-    /// An estimate of the bytes of all of them.
+    /// An estimate of the bytes of all of them and of the series.
     pub bytes: u64,
 }
 

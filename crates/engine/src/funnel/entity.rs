@@ -111,7 +111,8 @@ pub(super) fn reach_stage(
         let panes = &mut stages[stage];
         match panes.contribute(time, k, k, reach) {
             Contribution::Pane(count) => *count += 1,
-            _ => late = true,
+            Contribution::Forgotten => {}
+            Contribution::TooLate => late = true,
         }
     }
     late

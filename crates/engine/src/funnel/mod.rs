@@ -246,7 +246,16 @@ impl FunnelState {
     /// Entities remembered, and their bytes.
     pub fn memory(&self) -> (usize, usize) {
         let each = size_of::<(Identity, Entity)>() + 8 * self.rule.stages.len() + 48;
-        (self.entities.len(), self.entities.capacity() * 8 / 7 * each)
+        let panes = |series: &Series| {
+            series
+                .panes
+                .iter()
+                .flatten()
+                .map(|panes| panes.bytes(0))
+                .sum()
+        };
+        let bytes = self.entities.capacity() * 8 / 7 * each + self.series.bytes(panes);
+        (self.entities.len(), bytes)
     }
 
     /// False once a limit was hit.

@@ -243,7 +243,9 @@ impl PromiseState {
     /// Orders that are open, finished and waited for, and their bytes.
     pub fn memory(&self) -> (usize, usize, usize, usize) {
         let held = self.held_count * (size_of::<Held>() + size_of::<Identity>() * 3);
-        let bytes = self.orders.bytes() + (self.deadlines.len() + self.horizons.len()) * 16 + held;
+        let series = self.series.bytes(Series::bytes);
+        let bytes =
+            series + self.orders.bytes() + (self.deadlines.len() + self.horizons.len()) * 16 + held;
         (
             self.orders.open(),
             self.orders.finished(),

@@ -213,6 +213,15 @@ impl Series {
         }
     }
 
+    /// An estimate of the bytes outside of itself: seconds, and panes with some eight buckets each.
+    pub fn bytes(&self) -> usize {
+        let window = |window: &SeriesWindow| {
+            window.completed.bytes(64) + window.left.bytes(64) + window.started.bytes(0)
+        };
+        let seconds = self.open.len() * 24 + self.unjudged.len() * 32;
+        self.windows.iter().map(window).sum::<usize>() + seconds + 1024
+    }
+
     /// What is published at a display time.
     pub fn view(
         &mut self,
