@@ -87,7 +87,8 @@ impl PromiseState {
             let took = (seen.time - before).max(Span::ZERO);
             self.series.state(series).steps[leg].observe(&self.rule.edges, took);
         }
-        self.close(place, Closed::Completed(seen.time));
+        self.orders.at(place).ended = seen.time;
+        self.close(place, Closed::Completed);
     }
 
     fn cancel(&mut self, place: Place, seen: Seen, clocks: &[EventTime]) {
@@ -114,7 +115,8 @@ impl PromiseState {
 
     fn step(&mut self, place: Place, step: usize, seen: Seen) {
         let order = self.orders.at(place);
-        let (start, series, closed) = (order.start, order.series, order.closed);
+        let (start, series) = (order.start, order.series);
+        let (closed, ended) = (order.closed, order.ended);
         if order.complete || closed != Closed::No && seen.input == self.end_input {
             return;
         }
@@ -133,7 +135,7 @@ impl PromiseState {
         let after = match times.get(step + 1) {
             Some(time) => known(*time),
             None => match closed {
-                Closed::Completed(at) => Some(at),
+                Closed::Completed => Some(ended),
                 _ => None,
             },
         };

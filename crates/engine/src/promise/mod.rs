@@ -319,7 +319,7 @@ impl PromiseState {
         out.unsigned(u64::from(order.in_windows.0));
         let (closed, at) = match order.closed {
             Closed::No => (0, EventTime::MIN),
-            Closed::Completed(at) => (1, at),
+            Closed::Completed => (1, order.ended),
             Closed::Cancelled => (2, EventTime::MIN),
             Closed::Expired => (3, EventTime::MIN),
         };

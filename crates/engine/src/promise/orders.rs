@@ -34,6 +34,8 @@ pub struct Order {
     pub complete: bool,
     /// How it was closed.
     pub closed: Closed,
+    /// When it ended, if it was completed.
+    pub ended: EventTime,
     /// Counts how often this place was used: queue entries of earlier tenants are void.
     pub generation: u32,
     /// The next accepted start of the same key.
@@ -64,8 +66,8 @@ impl InWindows {
 pub enum Closed {
     /// Still open.
     No,
-    /// By an end at this time.
-    Completed(EventTime),
+    /// By an end, at `Order::ended`.
+    Completed,
     /// By a cancel.
     Cancelled,
     /// By the horizon.
@@ -353,6 +355,7 @@ impl Orders {
             in_windows,
             complete,
             closed,
+            ended: EventTime::MIN,
             generation,
             next,
         };
