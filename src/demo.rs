@@ -134,7 +134,7 @@ impl Broker {
         for (topic, partitions) in [(TOPIC, PARTITIONS), (REJECTED, 1)] {
             if admin.partitions(topic)?.is_none() {
                 admin
-                    .create(topic, partitions)
+                    .create(topic, partitions, &[])
                     .with_context(|| format!("creating topic {topic}"))?;
                 let plural = if partitions == 1 { "" } else { "s" };
                 say(&format!(
@@ -145,8 +145,7 @@ impl Broker {
                 })?;
             }
         }
-        let partitions = admin.partitions(TOPIC)?.unwrap_or(PARTITIONS);
-        Ok(!admin.holds_records(TOPIC, partitions)?)
+        Ok(admin.records(TOPIC)?.unwrap_or(0) == 0)
     }
 
     /// For clients of it.

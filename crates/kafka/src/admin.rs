@@ -1,40 +1,45 @@
 //! Questions and orders about topics, for the commands that are not the service: does a topic
-//! exist, does it hold anything, create it. Each call connects, asks, and is done.
+//! exist, what does it hold, create it, delete it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
-use crate::context::{Quiet, classify};
+pub use crate::ask::Unanswered;
+use crate::ask::{Asker, ask, asker};
+use crate::context::classify;
 use crate::metrics::Trouble;
 use crate::settings::{Settings, client_config};
 use crate::wait::block_on;
 
-/// How long the broker may take for each answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to carry out an order.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks whether a deleted topic is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a broker knows about topics.
 pub struct Admin {
     settings: Settings,
-    consumer: BaseConsumer<Quiet>,
+    asker: Asker,
 }
 
 impl Admin {
     /// Connects lazily: an unreachable broker shows as the first question's error.
     pub fn new(settings: &Settings) -> KafkaResult<Admin> {
-        let consumer = client_config(settings).create_with_context(Quiet)?;
         Ok(Admin {
             settings: settings.clone(),
-            consumer,
+            asker: asker(&client_config(settings))?,
         })
     }
 
     /// The number of partitions; `None`: there is no such topic.
-    pub fn partitions(&self, topic: &str) -> KafkaResult<Option<i32>> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), TIMEOUT)?;
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>, Unanswered> {
+        let metadata = ask(&self.asker, |patience| {
+            self.asker.fetch_metadata(Some(topic), patience)
+        })?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
@@ -44,34 +49,65 @@ impl Admin {
                 Ok((count > 0).then_some(count))
             }
             Some(code) if classify(Some(code)) == Trouble::TopicMissing => Ok(None),
-            Some(code) => Err(KafkaError::MetadataFetch(code)),
+            Some(code) => Err(KafkaError::MetadataFetch(code).into()),
         }
     }
 
-    /// Whether some partition of an existing topic holds a record.
-    pub fn holds_records(&self, topic: &str, partitions: i32) -> KafkaResult<bool> {
+    /// How many offsets a topic holds, over all its partitions; `None`: there is no such topic.
+    pub fn records(&self, topic: &str) -> Result<Option<u64>, Unanswered> {
+        let Some(partitions) = self.partitions(topic)? else {
+            return Ok(None);
+        };
+        let mut sum = 0;
         for partition in 0..partitions {
-            let (low, high) = self.consumer.fetch_watermarks(topic, partition, TIMEOUT)?;
-            if low < high {
-                return Ok(true);
-            }
+            let (low, high) = ask(&self.asker, |patience| {
+                self.asker.fetch_watermarks(topic, partition, patience)
+            })?;
+            sum += u64::try_from(high - low).unwrap_or(0);
         }
-        Ok(false)
+        Ok(Some(sum))
     }
 
-    /// Creates a topic with the broker's default replication; one that exists already is fine.
-    pub fn create(&self, topic: &str, partitions: i32) -> KafkaResult<()> {
-        let admin: AdminClient<DefaultClientContext> = client_config(&self.settings).create()?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(TIMEOUT))
-            .operation_timeout(Some(TIMEOUT));
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
-        for result in block_on(admin.create_topics([&new], &options))? {
+    /// Creates a topic with the broker's default replication and these settings of Kafka's topics;
+    /// one that exists already is fine, whatever its settings.
+    pub fn create(
+        &self,
+        topic: &str,
+        partitions: i32,
+        config: &[(&str, &str)],
+    ) -> Result<(), Unanswered> {
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (key, value) in config {
+            new = new.set(key, value);
+        }
+        for result in block_on(self.client()?.create_topics([&new], &options()))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+                Err((_, code)) => return Err(KafkaError::AdminOp(code).into()),
             }
         }
         Ok(())
     }
+
+    /// Deletes a topic and waits until the broker knows nothing of it.
+    pub fn delete(&self, topic: &str) -> Result<(), Unanswered> {
+        for result in block_on(self.client()?.delete_topics(&[topic], &options()))? {
+            result.map_err(|(_, code)| KafkaError::AdminOp(code))?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.partitions(topic)?.is_some() && Instant::now() < deadline {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {
+        client_config(&self.settings).create()
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(PATIENCE))
+        .operation_timeout(Some(PATIENCE))
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use catalogue::plan::{Plan, TopicId};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
+use crate::ask::{Asker, Unanswered, ask, asker};
 use crate::settings::{Settings, client_config, consumer_config};
 use crate::topics::{missing, partition_counts, unequal_counts};
 use crate::wait::block_on;
@@ -68,13 +69,15 @@ fn check_all(
     plan: &Plan,
     keys: Keys<'_>,
     findings: &mut Vec<Finding>,
-) -> KafkaResult<()> {
+) -> Result<(), Unanswered> {
     let mut config = consumer_config(settings, 0);
     // Sampling needs a group's name for the client, but joins none.
     config.set("group.id", format!("{}-check", settings.group));
     config.remove("group.instance.id");
-    let consumer: BaseConsumer = config.create()?;
-    let counts = partition_counts(&consumer, plan, TIMEOUT)?;
+    let consumer = asker(&config)?;
+    let counts = ask(&consumer, |patience| {
+        partition_counts(&consumer, plan, patience)
+    })?;
     let error = |message| Finding {
         level: Level::Error,
         message,
@@ -96,7 +99,7 @@ fn check_all(
 }
 
 fn check_dead_letters(
-    consumer: &BaseConsumer,
+    consumer: &Asker,
     settings: &Settings,
     findings: &mut Vec<Finding>,
 ) -> KafkaResult<()> {
@@ -184,7 +187,7 @@ fn judge_settings(topic: &str, cleanup: Option<&str>, stamped: Option<&str>) -> 
 }
 
 fn check_straddling(
-    consumer: &BaseConsumer,
+    consumer: &Asker,
     plan: &Plan,
     topic: TopicId,
     count: usize,
@@ -226,7 +229,7 @@ fn check_straddling(
 
 /// Reads the newest records of every partition.
 fn sample(
-    consumer: &BaseConsumer,
+    consumer: &Asker,
     topic: &str,
     count: i32,
     mut each: impl FnMut(i32, &events::Record<'_>),

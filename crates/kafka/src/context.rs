@@ -143,18 +143,3 @@ pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String 
         _ => format!("Kafka at {brokers}: {reason}"),
     }
 }
-
-/// The context of a client that only asks: what goes wrong comes back as the answer's error.
-pub(crate) struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        debug!("{error}: {reason}");
-    }
-}
-
-impl ConsumerContext for Quiet {}

@@ -12,6 +12,7 @@
 )]
 
 pub mod admin;
+mod ask;
 mod assignment;
 mod backoff;
 pub mod bare;

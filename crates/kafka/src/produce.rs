@@ -63,7 +63,12 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!("producer: {error}: {reason}");
+        // "1/1 brokers are down" is said again with each try: what happened to the one is enough.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::debug!("producer: {reason}");
+        } else {
+            tracing::warn!("producer: {reason}");
+        }
     }
 }
 

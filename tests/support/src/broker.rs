@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::process::{Folder, Process, free_port};
+use crate::secure::Secure;
 use crate::tools::installed;
 use crate::wait::{until, within};
 
@@ -30,24 +31,37 @@ pub struct Kafka {
     process: Option<Process>,
     folder: Folder,
     port: u16,
+    secure: Option<Secure>,
     jars: PathBuf,
 }
 
 impl Kafka {
     /// Starts a broker and waits until it answers.
     pub fn start() -> Kafka {
+        Kafka::start_in(Folder::new("kafka"), None)
+    }
+
+    /// Likewise, with a second listener: the same broker, behind TLS and SASL.
+    pub fn start_secure() -> Kafka {
         let folder = Folder::new("kafka");
+        let secure = Secure::prepare(folder.path());
+        Kafka::start_in(folder, Some(secure))
+    }
+
+    fn start_in(folder: Folder, secure: Option<Secure>) -> Kafka {
         let port = free_port();
-        write_properties(folder.path(), port, free_port());
+        write_properties(folder.path(), port, free_port(), secure.as_ref());
         let mut kafka = Kafka {
             process: None,
             folder,
             port,
+            secure,
             jars: jars(),
         };
         let format = kafka
             .java("kafka.tools.StorageTool")
             .args(["format", "-t", CLUSTER, "-c", "server.properties"])
+            .args(kafka.secure.iter().flat_map(Secure::format_arguments))
             .output()
             .expect("java can be started");
         assert!(
@@ -63,15 +77,28 @@ impl Kafka {
     /// `static` is never dropped, so a small watcher ends it when the test's process is gone.
     pub fn shared() -> &'static Kafka {
         static SHARED: OnceLock<Kafka> = OnceLock::new();
-        SHARED.get_or_init(|| {
-            let kafka = Kafka::start();
-            let process = kafka.process.as_ref().expect("it was just started");
-            end_with_us(process.id(), kafka.folder.path());
-            kafka
-        })
+        SHARED.get_or_init(|| Kafka::start().until_we_end())
     }
 
-    /// `host:port`.
+    /// Likewise, with the listener of `start_secure`.
+    pub fn shared_secure() -> &'static Kafka {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        SHARED.get_or_init(|| Kafka::start_secure().until_we_end())
+    }
+
+    fn until_we_end(self) -> Kafka {
+        let process = self.process.as_ref().expect("it was just started");
+        end_with_us(process.id(), self.folder.path());
+        self
+    }
+
+    /// The listener behind TLS and SASL, of a broker that was started with one.
+    #[track_caller]
+    pub fn secure(&self) -> &Secure {
+        self.secure.as_ref().expect("started by start_secure")
+    }
+
+    /// `host:port`, in plain text.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -247,15 +274,17 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn write_properties(folder: &Path, port: u16, controller: u16) {
+fn write_properties(folder: &Path, port: u16, controller: u16, secure: Option<&Secure>) {
+    let (listener, protocol) = secure.map(Secure::listener).unwrap_or_default();
+    let more = secure.map(Secure::properties).unwrap_or_default();
     // A broker that crashed is let in again only when its session has ended: 9 s by default.
     let properties = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listener}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
          log.dirs={}\n\
@@ -268,7 +297,7 @@ fn write_properties(folder: &Path, port: u16, controller: u16) {
          offsets.topic.num.partitions=1\n\
          transaction.state.log.replication.factor=1\n\
          transaction.state.log.min.isr=1\n\
-         transaction.state.log.num.partitions=1\n",
+         transaction.state.log.num.partitions=1\n{more}",
         folder.join("data").display()
     );
     fs::write(folder.join("server.properties"), properties).expect("the folder is writable");

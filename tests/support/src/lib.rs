@@ -16,6 +16,7 @@ mod process;
 mod prometheus;
 mod read;
 mod samples;
+mod secure;
 mod tools;
 mod wait;
 
@@ -26,5 +27,6 @@ pub use process::Process;
 pub use prometheus::Prometheus;
 pub use read::Written;
 pub use samples::Samples;
+pub use secure::Secure;
 pub use tools::installed;
 pub use wait::{until, within};

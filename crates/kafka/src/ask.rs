@@ -1,0 +1,143 @@
+//! Questions to Kafka by commands that ask and then end: `kept check`, `kept produce`, the demo.
+//!
+//! librdkafka tries on while a broker refuses it, and in the end knows only that there was no
+//! answer. Why is said on the side, as an error event: it is kept here, becomes the answer's error,
+//! and a refusal ends the waiting.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use tracing::debug;
+
+use crate::context::{classify, log_line};
+use crate::metrics::Trouble;
+
+/// How long the broker may take in the first try, the second, the last: a refusal is seen between.
+const PATIENCE: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(7),
+];
+/// Error events that are taken note of after a try.
+const EVENTS: usize = 100;
+
+/// Kafka did not answer, or not what was hoped for: why, as far as librdkafka knows.
+#[derive(Debug)]
+pub struct Unanswered(String);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
+impl From<KafkaError> for Unanswered {
+    fn from(error: KafkaError) -> Unanswered {
+        Unanswered(error.to_string())
+    }
+}
+
+/// A consumer that joins no group.
+pub(crate) type Asker = BaseConsumer<Reasons>;
+
+/// Connects lazily: an unreachable broker shows as the first question's error.
+pub(crate) fn asker(config: &ClientConfig) -> KafkaResult<Asker> {
+    config.create_with_context(Reasons::default())
+}
+
+/// Asks until there is an answer, a refusal, or no more patience. The question is given how long it
+/// may take.
+pub(crate) fn ask<T>(
+    asker: &Asker,
+    mut question: impl FnMut(Duration) -> KafkaResult<T>,
+) -> Result<T, Unanswered> {
+    let mut last = None;
+    for patience in PATIENCE {
+        let error = match question(patience) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if classify(error.rdkafka_error_code()) != Trouble::BrokerUnreachable {
+            return Err(error.into());
+        }
+        // `None` is a line of its log as well: it does not mean that nothing more is there.
+        for _ in 0..EVENTS {
+            let _ = asker.poll(Duration::ZERO);
+        }
+        if let Some(refusal) = asker.context().refusal() {
+            return Err(Unanswered(refusal));
+        }
+        last = Some(error);
+    }
+    let error = last.expect("there is a first try");
+    let reason = asker.context().reason();
+    Err(reason.map_or_else(|| error.into(), Unanswered))
+}
+
+/// What librdkafka said on the side, the most telling of it.
+#[derive(Default)]
+pub(crate) struct Reasons(Mutex<Option<(Trouble, String)>>);
+
+impl Reasons {
+    fn refusal(&self) -> Option<String> {
+        let said = self.0.lock().expect("nothing panics in here").clone();
+        said.filter(|(trouble, _)| *trouble == Trouble::Authentication)
+            .map(|(_, reason)| reason)
+    }
+
+    fn reason(&self) -> Option<String> {
+        let said = self.0.lock().expect("nothing panics in here").clone();
+        said.map(|(_, reason)| reason)
+    }
+}
+
+impl ClientContext for Reasons {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!("{error}: {reason}");
+        let code = error.rdkafka_error_code();
+        // "1/1 brokers are down" follows on what happened to the one.
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
+        let mut said = self.0.lock().expect("nothing panics in here");
+        let refused = |said: &(Trouble, String)| said.0 == Trouble::Authentication;
+        if !said.as_ref().is_some_and(refused) {
+            *said = Some((classify(code), reason.to_owned()));
+        }
+    }
+}
+
+impl ConsumerContext for Reasons {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_outlasts_what_follows_from_it() {
+        let reasons = Reasons::default();
+        let say = |code, reason| reasons.error(KafkaError::Global(code), reason);
+        say(RDKafkaErrorCode::BrokerTransportFailure, "refused");
+        say(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
+        assert_eq!(reasons.reason().as_deref(), Some("refused"));
+        assert_eq!(reasons.refusal(), None);
+        say(RDKafkaErrorCode::SSL, "certificate verify failed");
+        say(RDKafkaErrorCode::BrokerTransportFailure, "disconnected");
+        assert_eq!(
+            reasons.refusal().as_deref(),
+            Some("certificate verify failed")
+        );
+    }
+}
