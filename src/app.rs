@@ -49,7 +49,7 @@ impl App {
         for number in 0..count {
             let setup = Setup {
                 number,
-                settings: kafka_settings(settings),
+                settings: settings.kafka.clone(),
                 plan: Arc::clone(&plan),
                 board: Arc::clone(&board),
                 metrics: metrics.clone(),
@@ -137,22 +137,6 @@ impl App {
         let _ = self.stop_http.send(());
         let _ = self.http.join();
         result
-    }
-}
-
-/// The Kafka client's share of the settings.
-pub fn kafka_settings(settings: &Settings) -> kafka::Settings {
-    let ours = settings.kafka.clone();
-    kafka::Settings {
-        brokers: ours.brokers,
-        group: ours.group,
-        start: match ours.start {
-            catalogue::settings::Start::Back(span) => kafka::Start::Back(span),
-            catalogue::settings::Start::Earliest => kafka::Start::Earliest,
-            catalogue::settings::Start::Latest => kafka::Start::Latest,
-        },
-        dead_letter_topic: ours.dead_letter_topic,
-        client: ours.client,
     }
 }
 

@@ -12,7 +12,7 @@ use catalogue::{Settings, warnings};
 use events::{Decoder, Record};
 use kafka::check::{Finding, Level, check_broker};
 
-use crate::{app, config};
+use crate::config;
 
 /// Writes problems to standard error, or the summary to standard output. `Ok` holds what was read,
 /// for the checks that need a broker; `Err` is the exit code after problems.
@@ -58,7 +58,7 @@ pub fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
             );
         }
     };
-    let findings = check_broker(&app::kafka_settings(settings), plan, &mut keys);
+    let findings = check_broker(&settings.kafka, plan, &mut keys);
     let errors = findings
         .iter()
         .filter(|finding| finding.level == Level::Error)

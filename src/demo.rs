@@ -155,6 +155,7 @@ impl Broker {
             group: String::new(),
             start: kafka::Start::Earliest,
             dead_letter_topic: None,
+            workers: None,
             // The embedded one keeps 5 MiB a partition, see `shop`.
             client: vec![("compression.codec".into(), "lz4".into())],
         }

@@ -273,6 +273,7 @@ fn put_garbage(kafka: &Kafka, records: &[Produced]) {
         group: "garbage".into(),
         start: kafka::Start::Earliest,
         dead_letter_topic: None,
+        workers: None,
         client: Vec::new(),
     };
     let producer = Producer::new(&settings).expect("good settings");

@@ -63,6 +63,7 @@ fn producer(kafka: &Kafka) -> Producer {
         group: "none".into(),
         start: Start::Earliest,
         dead_letter_topic: None,
+        workers: None,
         client: Vec::new(),
     };
     Producer::new(&settings).expect("good settings")

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, ensure};
 use catalogue::{Plan, Settings};
 use crossbeam_channel::{Receiver, unbounded};
-use kafka::trial_topic;
+use kafka::admin::Admin;
 
 use super::load::{self, Load, MARK, Mark};
 use super::measure::{Table, grouped, quantile, say, show};
@@ -65,11 +65,11 @@ impl Arguments {
 /// Measures and prints.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = format!("kept-bench-latency-{}", std::process::id());
-    let admin = topic::kafka_settings(&arguments.brokers, &[]);
-    trial_topic::create(&admin, &name, work::PARTITIONS).context("can't make the topic")?;
+    let admin = Admin::new(&topic::kafka_settings(&arguments.brokers, &[]))?;
+    topic::create(&admin, &name)?;
     let result = measure(arguments, &name);
     if !arguments.keep {
-        trial_topic::delete(&admin, &name).context("can't delete the topic")?;
+        admin.delete(&name).context("can't delete the topic")?;
     }
     result
 }

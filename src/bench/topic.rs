@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use kafka::admin::Admin;
 use kafka::produce::{Outgoing, Producer};
-use kafka::trial_topic;
 
 use super::measure::{grouped, say, show};
 use super::work;
@@ -24,8 +24,16 @@ pub fn kafka_settings(brokers: &str, client: &[(&str, &str)]) -> kafka::Settings
         group: format!("kept-bench-{}", std::process::id()),
         start: kafka::Start::Earliest,
         dead_letter_topic: None,
+        workers: None,
         client: client.iter().map(owned).collect(),
     }
+}
+
+/// Makes a topic that keeps records of any age.
+pub fn create(admin: &Admin, topic: &str) -> anyhow::Result<()> {
+    let forever = [("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let created = admin.create(topic, work::PARTITIONS, &forever);
+    created.context("can't make the topic")
 }
 
 /// Makes the topic, if need be anew, so that it holds all events of W.
@@ -37,8 +45,8 @@ pub fn ensure_loaded(
     batch_bytes: u32,
 ) -> anyhow::Result<()> {
     let wanted = orders * work::EVENTS_PER_ORDER;
-    let settings = kafka_settings(brokers, &[]);
-    let there = trial_topic::records(&settings, topic).context("can't ask the broker")?;
+    let admin = Admin::new(&kafka_settings(brokers, &[]))?;
+    let there = admin.records(topic).context("can't ask the broker")?;
     if there == Some(wanted) {
         let count = grouped(wanted as f64);
         say(&format!("topic {topic}: all {count} records are there"));
@@ -46,9 +54,9 @@ pub fn ensure_loaded(
     }
     if there.is_some() {
         say(&format!("topic {topic} is incomplete: deleted"));
-        trial_topic::delete(&settings, topic)?;
+        admin.delete(topic)?;
     }
-    trial_topic::create(&settings, topic, work::PARTITIONS).context("can't make the topic")?;
+    create(&admin, topic)?;
     let began = Instant::now();
     load(brokers, topic, orders, batch_bytes)?;
     say(&format!(
@@ -68,9 +76,11 @@ pub fn delete(brokers: &str, topics: &[String]) -> anyhow::Result<()> {
             "{topic} is not a benchmark's: their names begin with {PREFIX}"
         );
     }
-    let settings = kafka_settings(brokers, &[]);
+    let admin = Admin::new(&kafka_settings(brokers, &[]))?;
     for topic in topics {
-        trial_topic::delete(&settings, topic).with_context(|| format!("can't delete {topic}"))?;
+        admin
+            .delete(topic)
+            .with_context(|| format!("can't delete {topic}"))?;
         say(&format!("topic {topic}: deleted"));
     }
     Ok(())

@@ -11,7 +11,6 @@ use kafka::admin::Admin;
 use kafka::produce::{Outgoing, Producer};
 
 use super::validate::Accepted;
-use crate::app;
 
 /// See the file's header.
 pub struct Outlet {
@@ -25,12 +24,12 @@ pub struct Outlet {
 impl Outlet {
     /// Connects lazily; fails for settings that librdkafka refuses.
     pub fn new(settings: &Settings) -> anyhow::Result<Outlet> {
-        let settings = app::kafka_settings(settings);
+        let settings = &settings.kafka;
         let refused = |error| anyhow!("the Kafka settings are refused: {error}");
         Ok(Outlet {
             brokers: settings.brokers.clone(),
-            admin: Admin::new(&settings).map_err(refused)?,
-            producer: Producer::new(&settings).map_err(refused)?,
+            admin: Admin::new(settings).map_err(refused)?,
+            producer: Producer::new(settings).map_err(refused)?,
             found: BTreeSet::new(),
         })
     }

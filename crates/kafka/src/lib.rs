@@ -30,7 +30,6 @@ pub mod produce;
 pub mod settings;
 mod start;
 mod topics;
-pub mod trial_topic;
 mod wait;
 pub mod worker;
 

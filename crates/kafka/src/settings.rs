@@ -4,34 +4,8 @@
 //! the `OWNED` ones are left out of them, because exactness rests on those.
 
 use catalogue::settings::OWNED;
-use events::Span;
+pub use catalogue::settings::{Kafka as Settings, Start};
 use rdkafka::ClientConfig;
-
-/// `[kafka]`, as far as this crate needs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// Bootstrap servers, `host:port` separated by commas.
-    pub brokers: String,
-    /// The consumer group.
-    pub group: String,
-    /// Where an assignment begins.
-    pub start: Start,
-    /// Where rejected records go; `None`: they are only counted.
-    pub dead_letter_topic: Option<String>,
-    /// librdkafka settings by name, as the user wrote them.
-    pub client: Vec<(String, String)>,
-}
-
-/// Where reading begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Start {
-    /// At the first record stamped at most this long ago.
-    Back(Span),
-    /// At the first record that is still there.
-    Earliest,
-    /// After the last record.
-    Latest,
-}
 
 /// Bounds what one consumer has fetched and not yet handed out, in KiB.
 const FETCHED_KIB: &str = "8192";
@@ -128,6 +102,7 @@ mod tests {
             group: "kept".into(),
             start: Start::Earliest,
             dead_letter_topic: None,
+            workers: None,
             client: vec![
                 ("session.timeout.ms".into(), "15000".into()),
                 ("enable.auto.commit".into(), "true".into()),

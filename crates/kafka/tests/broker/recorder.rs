@@ -186,6 +186,7 @@ pub fn settings(kafka: &Kafka, group: &str) -> Settings {
         group: group.into(),
         start: Start::Earliest,
         dead_letter_topic: None,
+        workers: None,
         client: vec![("reconnect.backoff.max.ms".into(), "500".into())],
     }
 }
