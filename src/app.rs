@@ -2,7 +2,7 @@
 //! same one.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A running service.
 pub struct App {
-    workers: Arc<Vec<WorkerHandle>>,
+    /// Set before `start` returns.
+    workers: Arc<OnceLock<Vec<WorkerHandle>>>,
     board: Arc<Board>,
     status: Arc<Status>,
     address: SocketAddr,
@@ -39,27 +40,15 @@ pub struct App {
 impl App {
     /// Starts everything. Errors are of the kind that waiting doesn't mend: a taken address,
     /// settings that librdkafka refuses.
-    pub fn start(settings: &Settings, plan: Arc<Plan>) -> anyhow::Result<App> {
+    pub fn start(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<App> {
         let registry = server::registry(env!("CARGO_PKG_VERSION"));
         let metrics = Metrics::register(&registry)?;
         let board = Arc::new(Board::new());
         let count = settings.kafka.workers.unwrap_or_else(cores);
         let status = Arc::new(Status::new(count, &registry)?);
-        let mut workers = Vec::new();
-        for number in 0..count {
-            let setup = Setup {
-                number,
-                settings: settings.kafka.clone(),
-                plan: Arc::clone(&plan),
-                board: Arc::clone(&board),
-                metrics: metrics.clone(),
-            };
-            let logic = logic(number, Arc::clone(&plan), Arc::clone(&status));
-            workers.push(kafka::worker::spawn(setup, logic)?);
-        }
-        let workers = Arc::new(workers);
+        let workers: Arc<OnceLock<Vec<WorkerHandle>>> = Arc::default();
         let sources = Sources {
-            plan: Arc::clone(&plan),
+            plan: Arc::clone(plan),
             views: {
                 let board = Arc::clone(&board);
                 Arc::new(move || board.views())
@@ -71,15 +60,30 @@ impl App {
             },
             alive: {
                 let workers = Arc::clone(&workers);
-                Arc::new(move || alive(&workers))
+                Arc::new(move || alive(running(&workers)))
             },
             overdue: {
                 let workers = Arc::clone(&workers);
-                Arc::new(move |kpi: &str, limit| overdue(&workers, &plan, kpi, limit))
+                let plan = Arc::clone(plan);
+                Arc::new(move |kpi: &str, limit| overdue(running(&workers), &plan, kpi, limit))
             },
         };
         let (stop_http, stopped) = oneshot::channel();
+        // First what can fail at once: a taken address must not leave members in the group.
         let (address, http) = serve(settings.http.listen, sources, stopped)?;
+        let mut handles = Vec::new();
+        for number in 0..count {
+            let setup = Setup {
+                number,
+                settings: settings.kafka.clone(),
+                plan: Arc::clone(plan),
+                board: Arc::clone(&board),
+                metrics: metrics.clone(),
+            };
+            let logic = logic(number, Arc::clone(plan), Arc::clone(&status));
+            handles.push(kafka::worker::spawn(setup, logic)?);
+        }
+        assert!(workers.set(handles).is_ok(), "set once, here");
         Ok(App {
             workers,
             board,
@@ -107,7 +111,7 @@ impl App {
 
     /// Why a worker gave up, if one did.
     pub fn failure(&self) -> Option<anyhow::Error> {
-        self.workers
+        running(&self.workers)
             .iter()
             .find_map(|worker| match worker.ended().try_recv() {
                 Ok(Err(fatal)) => Some(fatal.into()),
@@ -119,12 +123,12 @@ impl App {
 
     /// Drains, leaves the group, stops serving. `Err` if that took longer than the grace time.
     pub fn stop(self) -> anyhow::Result<()> {
-        for worker in self.workers.iter() {
+        for worker in running(&self.workers).iter() {
             worker.request(Request::Stop);
         }
         let deadline = Instant::now() + GRACE;
         let mut result = Ok(());
-        for worker in self.workers.iter() {
+        for worker in running(&self.workers).iter() {
             match worker.ended().recv_deadline(deadline) {
                 Ok(Err(fatal)) => result = Err::<(), Fatal>(fatal).context("while stopping"),
                 Err(RecvTimeoutError::Timeout) => {
@@ -138,6 +142,11 @@ impl App {
         let _ = self.http.join();
         result
     }
+}
+
+/// The workers; none before they have started.
+fn running(workers: &OnceLock<Vec<WorkerHandle>>) -> &[WorkerHandle] {
+    workers.get().map_or(&[], Vec::as_slice)
 }
 
 fn cores() -> usize {
@@ -157,7 +166,9 @@ fn logic(number: usize, plan: Arc<Plan>, status: Arc<Status>) -> impl FnMut(Call
                     status.update(number, &worker, &plan, noted_at);
                 }
                 Input::Revoked => status.joined(number, false),
-                Input::Tick { now } if now.0 - noted_at.0 >= Span::from_seconds(1).0 => {
+                Input::Tick { now }
+                    if now < noted_at || now.0 - noted_at.0 >= Span::from_seconds(1).0 =>
+                {
                     noted_at = now;
                     status.update(number, &worker, &plan, now);
                 }

@@ -182,11 +182,11 @@ impl Stage<'_> {
             let mut feeder = self.feeder(begin - HISTORY, begin, producer);
             feeder.history(begin)?;
             let live = feeder.live()?;
-            let app = App::start(settings, Arc::clone(&self.plan))?;
+            let app = App::start(settings, &self.plan)?;
             return Ok((app, live, begin));
         }
         say("There are records already: the shop opens after them, once the service reads.\n");
-        let app = App::start(settings, Arc::clone(&self.plan))?;
+        let app = App::start(settings, &self.plan)?;
         wait_until("the service reads all partitions", || {
             app.failure().map_or(Ok(()), Err)?;
             Ok(app.ready().is_ok())

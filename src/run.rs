@@ -25,7 +25,7 @@ pub fn run(path: &Path) -> ExitCode {
     let brokers = &settings.kafka.brokers;
     let kpis = plan.kpis.len();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %brokers, group = settings.kafka.group, kpis, "kept starts");
-    let result = App::start(&settings, Arc::new(plan)).and_then(until_signal);
+    let result = App::start(&settings, &Arc::new(plan)).and_then(until_signal);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

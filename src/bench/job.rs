@@ -233,7 +233,7 @@ fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
     settings.kafka.workers = Some(arguments.workers);
     settings.kafka.client.clone_from(&arguments.client);
     let began = Instant::now();
-    let app = App::start(&settings, Arc::new(plan))?;
+    let app = App::start(&settings, &Arc::new(plan))?;
     let views = loop {
         if let Some(failure) = app.failure() {
             return Err(failure);

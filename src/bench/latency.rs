@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
     let (settings, plan) = settings(&arguments.brokers, name)?;
-    let app = App::start(&settings, Arc::new(plan))?;
+    let app = App::start(&settings, &Arc::new(plan))?;
     let mut watcher = Watcher::new(&app);
     watcher.wait_until_ready()?;
     let load = |number, marks_per_second, events_per_second, lasts| Load {

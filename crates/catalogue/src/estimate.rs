@@ -53,10 +53,16 @@ pub fn total_series(estimates: &[Estimate]) -> u64 {
 /// The state that the limits allow.
 pub fn at_limits(limits: &Limits) -> AtLimits {
     const OPEN: u64 = 200;
+    const FINISHED: u64 = 54;
     const HELD: u64 = 120;
     const EVENT_ID: u64 = 32;
     AtLimits {
-        entities: limits.open_entities as u64 * OPEN + limits.held_entities as u64 * HELD,
+        entities: limits.open_entities as u64 * OPEN
+            + limits
+                .remembered_entities
+                .saturating_sub(limits.open_entities) as u64
+                * FINISHED
+            + limits.held_entities as u64 * HELD,
         dedupe: limits.dedupe_entries as u64 * EVENT_ID,
     }
 }

@@ -28,6 +28,7 @@
 //! [limits]
 //! label_values = 100
 //! open_entities = 1_000_000
+//! remembered_entities = 10_000_000
 //! held_entities = 200_000
 //! dedupe_entries = 5_000_000
 //! record_bytes = "256KiB"           # or a number of bytes

@@ -51,6 +51,9 @@ pub struct Limits {
     pub label_values: usize,
     /// Open entities of one KPI in one task; further starts are dropped and `kept_exact` is 0.
     pub open_entities: usize,
+    /// Entities of one KPI in one task that are remembered, open or not: finished orders until no
+    /// record can refer to them, carts until they can't be recovered. Beyond it likewise.
+    pub remembered_entities: usize,
     /// Ends and steps of one KPI in one task that wait for their start; likewise.
     pub held_entities: usize,
     /// Event ids remembered on one topic-partition; further ones are not remembered, likewise.

@@ -168,6 +168,7 @@ fn limits(table: &Table, problems: &Problems) -> Limits {
     let keys = [
         "label_values",
         "open_entities",
+        "remembered_entities",
         "held_entities",
         "dedupe_entries",
         "record_bytes",
@@ -199,6 +200,7 @@ fn limits(table: &Table, problems: &Problems) -> Limits {
     Limits {
         label_values: count("label_values", 100, 10_000),
         open_entities: count("open_entities", 1_000_000, 1_000_000_000),
+        remembered_entities: count("remembered_entities", 10_000_000, 1_000_000_000),
         held_entities: count("held_entities", 200_000, 1_000_000_000),
         dedupe_entries: count("dedupe_entries", 5_000_000, 1_000_000_000),
         record_bytes: record_bytes as usize,

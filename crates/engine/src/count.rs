@@ -6,7 +6,7 @@ use events::{Event, EventTime, KafkaTime, MoneyError, money};
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
 use crate::panes::{Contribution, Panes, Reach};
-use crate::series::{Dimensions, SeriesTable};
+use crate::series::{By, SeriesTable};
 use crate::view::{Amount, CountSeries};
 
 /// See the file's header.
@@ -56,7 +56,7 @@ impl CountState {
     }
 
     /// Counts one event that the partition saw at k.
-    pub fn take(&mut self, event: &Event<'_>, k: EventTime, kafka: KafkaTime, by: Dimensions) {
+    pub fn take(&mut self, event: &Event<'_>, k: EventTime, kafka: KafkaTime, by: By) {
         let amount = match self.amount(event) {
             Ok(amount) => amount,
             Err(field) => return self.field_errors.add(field),

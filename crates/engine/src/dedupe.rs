@@ -105,7 +105,11 @@ impl Dedupe {
     /// Beyond the limit the newest id is not remembered, unless a sweep makes room.
     fn make_room(&mut self, id: Key, k: EventTime) {
         if self.until.len() > self.limit {
-            self.until.retain(|_, until| split(*until) >= k);
+            // A full table is swept now and then, not for every event: a sweep looks at all of it.
+            if (k - self.swept_at).0 >= self.horizon.0 / 64 {
+                self.until.retain(|_, until| split(*until) >= k);
+                self.swept_at = k;
+            }
             if self.until.len() > self.limit {
                 self.until.remove(&Identity(id));
                 self.overflowed = true;

@@ -54,8 +54,14 @@ impl Dictionary {
         self.limit += self.values.len() - before;
     }
 
-    /// The number of a value; `None` is `unknown`. Long values are cut.
-    pub fn intern(&mut self, value: Option<&str>) -> ValueId {
+    /// The number of a value, and whether it is `OTHER` for want of room; `None` is `unknown`. Long
+    /// values are cut.
+    pub fn intern(&mut self, value: Option<&str>) -> (ValueId, bool) {
+        let number = self.number_of(value);
+        (number, number == OTHER && value != Some("other"))
+    }
+
+    fn number_of(&mut self, value: Option<&str>) -> ValueId {
         let Some(value) = value.map(cut) else {
             return UNKNOWN;
         };
@@ -114,13 +120,16 @@ mod tests {
     #[test]
     fn values_beyond_the_limit_are_other_and_known_ones_stay() {
         let mut dictionary = Dictionary::new(2);
-        assert_eq!(dictionary.intern(None), UNKNOWN);
-        assert_eq!(dictionary.intern(Some("unknown")), UNKNOWN);
-        let first = dictionary.intern(Some("eu"));
-        let second = dictionary.intern(Some("us"));
+        assert_eq!(dictionary.intern(None).0, UNKNOWN);
+        assert_eq!(dictionary.intern(Some("unknown")).0, UNKNOWN);
+        let first = dictionary.intern(Some("eu")).0;
+        let second = dictionary.intern(Some("us")).0;
         assert_eq!((first, second), (2, 3));
-        assert_eq!(dictionary.intern(Some("asia")), OTHER);
-        assert_eq!(dictionary.intern(Some("eu")), first);
+        assert_eq!(dictionary.intern(Some("asia")).0, OTHER);
+        assert_eq!(dictionary.intern(Some("eu")).0, first);
+        assert_eq!(dictionary.intern(Some("asia")), (OTHER, true));
+        let own = dictionary.intern(Some("other"));
+        assert_eq!(own, (OTHER, false), "a value in its own right");
         assert_eq!(&**dictionary.value(second), "us");
     }
 
@@ -130,17 +139,17 @@ mod tests {
         dictionary.declare("eu");
         dictionary.declare("us");
         dictionary.declare("us");
-        assert_eq!(dictionary.intern(Some("asia")), 4);
-        assert_eq!(dictionary.intern(Some("africa")), OTHER);
-        assert_eq!(dictionary.intern(Some("us")), 3);
+        assert_eq!(dictionary.intern(Some("asia")).0, 4);
+        assert_eq!(dictionary.intern(Some("africa")).0, OTHER);
+        assert_eq!(dictionary.intern(Some("us")).0, 3);
     }
 
     #[test]
     fn long_values_are_cut_at_a_character() {
         let mut dictionary = Dictionary::new(2);
         let long = "ä".repeat(200);
-        let number = dictionary.intern(Some(&long));
+        let number = dictionary.intern(Some(&long)).0;
         assert_eq!(dictionary.value(number).len(), VALUE_BYTES);
-        assert_eq!(dictionary.intern(Some(&long)), number);
+        assert_eq!(dictionary.intern(Some(&long)).0, number);
     }
 }

@@ -7,13 +7,16 @@ use catalogue::plan::{FieldId, Plan, TopicId};
 use events::{Event, EventTime, KafkaTime, Key, Reject, Span};
 
 use crate::dedupe::{Dedupe, Seen};
-use crate::dictionary::{Dictionary, UNKNOWN, ValueId};
+use crate::dictionary::{Dictionary, ValueId};
 use crate::encode::Encoder;
+use crate::series::{By, NO_DIMENSIONS};
 use crate::view::{DELAY_EDGES, EventCounts, Histogram, InputView};
 
 /// Event types and sources told apart in `kept_events_total`; further ones are `other`.
 const TYPE_NAMES: usize = 200;
 const SOURCES: usize = 50;
+/// Longer delays count as this long.
+const LONGEST_DELAY: Span = Span::from_seconds(86_400);
 
 /// See the file's header.
 #[derive(Clone, Debug)]
@@ -29,8 +32,10 @@ pub struct InputState {
     dictionaries: Vec<Dictionary>,
     /// The numbers of the current event's dimension values, by `FieldId`.
     current: Vec<ValueId>,
+    /// Which of them are `other` for want of room.
+    overflowed: Vec<bool>,
     type_names: Dictionary,
-    /// The numbers of the plan's types, by `TypeId`; 0 until one is seen.
+    /// The numbers of the plan's types, by `TypeId`.
     type_numbers: Vec<ValueId>,
     sources: Dictionary,
     /// By type number, then source number.
@@ -80,6 +85,13 @@ impl InputState {
                 .iter()
                 .for_each(|value| dictionary.declare(value));
         }
+        let mut type_names = Dictionary::new(TYPE_NAMES);
+        let declare = |name: &str| {
+            type_names.declare(name);
+            type_names.intern(Some(name)).0
+        };
+        let names = plan.types.iter().map(|definition| definition.name.as_str());
+        let type_numbers = names.map(declare).collect();
         InputState {
             topic,
             lateness: plan.topics[usize::from(topic.0)].lateness,
@@ -90,8 +102,9 @@ impl InputState {
             dedupe: Dedupe::new(plan.time.dedupe, plan.limits.dedupe_entries),
             dictionaries,
             current: vec![0; plan.fields.len()],
-            type_names: Dictionary::new(TYPE_NAMES),
-            type_numbers: vec![0; plan.types.len()],
+            overflowed: vec![false; plan.fields.len()],
+            type_names,
+            type_numbers,
             sources: Dictionary::new(SOURCES),
             counts: Vec::new(),
             rejected: [0; Reject::ALL.len()],
@@ -170,17 +183,13 @@ impl InputState {
         true
     }
 
-    /// Numbers the event's values of these fields; `value_ids` reads them.
+    /// Numbers the event's values of these fields; `dimensions` reads them.
     pub fn intern(&mut self, event: &Event<'_>, fields: &[FieldId]) {
         for field in fields {
             let at = usize::from(field.0);
-            self.current[at] = self.dictionaries[at].intern(event.field(*field).text());
+            (self.current[at], self.overflowed[at]) =
+                self.dictionaries[at].intern(event.field(*field).text());
         }
-    }
-
-    /// The number of the current event's value of a field that `intern` was asked for.
-    pub fn value_id(&self, field: FieldId) -> ValueId {
-        self.current[usize::from(field.0)]
     }
 
     /// The dictionary of a field.
@@ -280,14 +289,10 @@ impl InputState {
     }
 
     fn type_number(&mut self, event: &Event<'_>) -> ValueId {
-        let Some(type_id) = event.type_id else {
-            return self.type_names.intern(Some(event.type_name));
-        };
-        let number = &mut self.type_numbers[usize::from(type_id.0)];
-        if *number == UNKNOWN {
-            *number = self.type_names.intern(Some(event.type_name));
+        match event.type_id {
+            Some(type_id) => self.type_numbers[usize::from(type_id.0)],
+            None => self.type_names.intern(Some(event.type_name)).0,
         }
-        *number
     }
 
     fn count(
@@ -299,7 +304,7 @@ impl InputState {
         too_late: bool,
     ) {
         let type_number = usize::from(self.type_number(event));
-        let source_number = usize::from(self.sources.intern(Some(event.source)));
+        let source_number = usize::from(self.sources.intern(Some(event.source)).0);
         grow(&mut self.counts, type_number, Vec::new);
         grow(
             &mut self.counts[type_number],
@@ -322,8 +327,9 @@ impl InputState {
         grow(&mut self.delay, source_number, || {
             Histogram::new(DELAY_EDGES.len())
         });
-        // A producer ahead of time counts as no delay: a histogram's sum must not fall.
-        let delay = (kafka.as_event_time() - event.time).max(Span::ZERO);
+        // A producer ahead of time counts as no delay: a histogram's sum must not fall. A clock
+        // that is years behind counts as a day, or a few such events would fill the sum for ever.
+        let delay = (kafka.as_event_time() - event.time).clamp(Span::ZERO, LONGEST_DELAY);
         self.delay[source_number].observe(&self.delay_edges, delay);
     }
 }
@@ -336,10 +342,11 @@ fn grow<T>(items: &mut Vec<T>, at: usize, make: impl FnMut() -> T) {
 }
 
 /// The dimensions of the current event for a KPI.
-pub fn dimensions(input: &InputState, fields: &[FieldId]) -> crate::series::Dimensions {
-    let mut dimensions = crate::series::NO_DIMENSIONS;
-    for (slot, field) in dimensions.0.iter_mut().zip(fields) {
-        *slot = input.value_id(*field);
+pub fn dimensions(input: &InputState, fields: &[FieldId]) -> By {
+    let mut by = NO_DIMENSIONS;
+    for (at, field) in fields.iter().enumerate() {
+        by.dimensions.0[at] = input.current[usize::from(field.0)];
+        by.overflowed |= u8::from(input.overflowed[usize::from(field.0)]) << at;
     }
-    dimensions
+    by
 }

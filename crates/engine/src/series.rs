@@ -22,6 +22,18 @@ impl Dimensions {
     }
 }
 
+/// The dimensions of an event, and which of them are `other` for want of room.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// By number.
+    pub dimensions: Dimensions,
+    /// A bit per dimension.
+    pub overflowed: u8,
+}
+
+/// Label sets of one KPI in one task; events of further ones count under all `other`.
+const LABEL_SETS: usize = 10_000;
+
 /// A series' place in its table.
 pub type SeriesId = u32;
 
@@ -32,7 +44,7 @@ pub struct SeriesTable<S> {
     index: SmallMap<SeriesId>,
     entries: Vec<Entry<S>>,
     last: Option<(Dimensions, SeriesId)>,
-    /// Events that had a value beyond the limit, by dimension.
+    /// Events that had a value or a label set beyond the limit, by dimension.
     overflow: [u64; MAX_DIMENSIONS],
 }
 
@@ -56,24 +68,40 @@ impl<S> SeriesTable<S> {
         }
     }
 
-    /// The series of these dimensions, made if it is new.
-    pub fn of(
-        &mut self,
-        dimensions: Dimensions,
-        at: KafkaTime,
-        make: impl FnOnce() -> S,
-    ) -> SeriesId {
+    /// The series of these dimensions, made if it is new and there is room.
+    pub fn of(&mut self, by: By, at: KafkaTime, make: impl FnOnce() -> S) -> SeriesId {
+        let By {
+            mut dimensions,
+            mut overflowed,
+        } = by;
         let id = match self.last {
             Some((last, id)) if last == dimensions => id,
-            _ => self.find_or_make(dimensions, at, make),
+            _ => {
+                if self.is_full_for(dimensions) {
+                    dimensions = Dimensions([OTHER; MAX_DIMENSIONS]);
+                    overflowed = u8::MAX;
+                }
+                self.find_or_make(dimensions, at, make)
+            }
         };
         self.last = Some((dimensions, id));
         let entry = &mut self.entries[id as usize];
         entry.created = entry.created.min(at);
-        for (count, value) in self.overflow.iter_mut().zip(dimensions.0) {
-            *count += u64::from(value == OTHER);
+        if overflowed != 0 {
+            for (dimension, count) in self.overflow.iter_mut().enumerate() {
+                *count += u64::from(overflowed >> dimension & 1);
+            }
         }
         id
+    }
+
+    /// Whether a new label set would be one too many. The one of unknown starts doesn't count: what
+    /// makes it is not the partition that gives the dimensions.
+    fn is_full_for(&self, dimensions: Dimensions) -> bool {
+        let unknown = u64::from(self.index.contains_key(&NO_DIMENSIONS.dimensions.packed()));
+        self.entries.len() as u64 - unknown >= LABEL_SETS as u64
+            && dimensions != NO_DIMENSIONS.dimensions
+            && !self.index.contains_key(&dimensions.packed())
     }
 
     /// The state of a series.
@@ -165,4 +193,7 @@ impl<S> SeriesTable<S> {
 }
 
 /// The dimensions of an entity whose start is not known.
-pub const NO_DIMENSIONS: Dimensions = Dimensions([UNKNOWN; MAX_DIMENSIONS]);
+pub const NO_DIMENSIONS: By = By {
+    dimensions: Dimensions([UNKNOWN; MAX_DIMENSIONS]),
+    overflowed: 0,
+};

@@ -16,7 +16,7 @@ use crate::funnel::FunnelState;
 use crate::input::{Admission, InputState, dimensions};
 use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
-use crate::series::Dimensions;
+use crate::series::By;
 use crate::uses::{Role, TypeUses, index_of, matches, table};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
 
@@ -34,7 +34,8 @@ pub struct Task {
     clocks: Vec<EventTime>,
     uses: Arc<Vec<Vec<TypeUses>>>,
     kpis: Vec<KpiSlot>,
-    forgotten_at: EventTime,
+    /// By input: a sweep follows the clock of what it sweeps.
+    forgotten_at: Vec<EventTime>,
 }
 
 /// One KPI of the task.
@@ -93,7 +94,7 @@ impl Task {
             inputs,
             uses: Arc::new(table(&plan, definition)),
             kpis: definition.kpis.iter().map(slot).collect(),
-            forgotten_at: EventTime::MIN,
+            forgotten_at: vec![EventTime::MIN; definition.topics.len()],
             plan,
         }
     }
@@ -232,26 +233,29 @@ impl Task {
                 _ => {}
             }
         }
-        if clock - self.forgotten_at >= FORGET_EVERY {
-            self.forgotten_at = clock;
-            self.forget();
+        if clock - self.forgotten_at[input] >= FORGET_EVERY {
+            self.forgotten_at[input] = clock;
+            self.forget(input);
         }
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, input: usize) {
+        let clock = self.clocks[input];
         for slot in &mut self.kpis {
             match &mut slot.state {
-                KpiState::Count { input, state } => state.forget(self.clocks[*input]),
+                KpiState::Count { input: own, state } if *own == input => state.forget(clock),
                 KpiState::Ratio {
                     numerator,
                     denominator,
                 } => {
-                    for (input, state) in numerator.iter_mut().chain(denominator) {
-                        state.forget(self.clocks[*input]);
+                    let sides = numerator.iter_mut().chain(denominator);
+                    for (_, state) in sides.filter(|side| side.0 == input) {
+                        state.forget(clock);
                     }
                 }
                 KpiState::Promise { state, .. } => state.forget(&self.clocks),
-                KpiState::Funnel { input, state } => state.forget(self.clocks[*input]),
+                KpiState::Funnel { input: own, state } if *own == input => state.forget(clock),
+                _ => {}
             }
         }
     }
@@ -350,7 +354,7 @@ impl KpiState {
             }
             Kind::Funnel(funnel) => {
                 let reach = topic_reach(funnel.topic);
-                let limit = plan.limits.open_entities;
+                let limit = plan.limits.remembered_entities;
                 let state = FunnelState::new(funnel, &kpi.windows, reach, limit);
                 KpiState::Funnel {
                     input: index_of(topics, funnel.topic),
@@ -369,7 +373,7 @@ impl KpiSlot {
         event: &Event<'_>,
         seen: Seen,
         too_late: bool,
-        by: Dimensions,
+        by: By,
         clocks: &[EventTime],
     ) {
         let Seen { time, k, kafka, .. } = seen;

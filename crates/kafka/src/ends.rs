@@ -11,18 +11,20 @@ use std::time::{Duration, Instant};
 use catalogue::plan::TopicId;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use events::WallTime;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Context;
 use crate::metrics::{Metrics, Trouble};
-use crate::start::look_up;
 use crate::worker::wall_time;
 
 /// How often is asked.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long they may take for one partition asked for by itself.
+const ALONE: Duration = Duration::from_millis(300);
 
 /// Which partitions to ask for from now on.
 struct Question {
@@ -114,42 +116,61 @@ fn run(
         if question.partitions.is_empty() {
             continue;
         }
-        match ask(consumer, &question) {
-            Ok(ends) => {
-                metrics.recovered(
-                    Trouble::EndOffsets,
-                    "the ends of the partitions are known again",
-                );
-                // A full channel means that the worker is busy: the next answer is fresher anyway.
-                let _ = answer.try_send(ends);
-            }
-            Err(error) => {
-                let detail = format!("asking where the partitions end: {error}");
-                metrics.trouble(Trouble::EndOffsets, &detail);
-            }
+        let ends = ask(consumer, &question, metrics);
+        if ends.ends.len() == question.partitions.len() {
+            let detail = "the ends of the partitions are known again";
+            metrics.recovered(Trouble::EndOffsets, detail);
         }
+        // A full channel means that the worker is busy: the next answer is fresher anyway.
+        let _ = answer.try_send(ends);
     }
 }
 
-fn ask(consumer: &BaseConsumer<Context>, question: &Question) -> rdkafka::error::KafkaResult<Ends> {
+/// The ends that can be had. One partition without a leader must not hide those of the others: what
+/// is wrong with it is a trouble of its own, and if it fails the question as a whole, each
+/// partition is asked for by itself for as long as there is time.
+fn ask(consumer: &BaseConsumer<Context>, question: &Question, metrics: &Metrics) -> Ends {
     let mut partitions = TopicPartitionList::with_capacity(question.partitions.len());
     for (_, topic, partition) in &question.partitions {
-        partitions.add_partition(topic, *partition);
+        partitions
+            .add_partition_offset(topic, *partition, Offset::End)
+            .expect("End is an offset");
     }
     let at = wall_time();
-    let answer = look_up(consumer, &partitions, Offset::End, TIMEOUT)?;
     let mut ends = Vec::with_capacity(question.partitions.len());
-    for (topic, name, partition) in &question.partitions {
-        let found = answer
-            .find_partition(name, *partition)
-            .map(|element| element.offset());
-        if let Some(Offset::Offset(end)) = found {
-            ends.push((*topic, *partition, end));
+    let trouble = |name: &str, partition: i32, error: &dyn std::fmt::Display| {
+        let detail = format!("asking where {name} partition {partition} ends: {error}");
+        metrics.trouble(Trouble::EndOffsets, &detail);
+    };
+    match consumer.offsets_for_times(partitions, TIMEOUT) {
+        Ok(answer) => {
+            for (topic, name, partition) in &question.partitions {
+                let Some(found) = answer.find_partition(name, *partition) else {
+                    continue;
+                };
+                match (found.error(), found.offset()) {
+                    (Ok(()), Offset::Offset(end)) => ends.push((*topic, *partition, end)),
+                    (Ok(()), _) => {}
+                    (Err(error), _) => trouble(name, *partition, &error),
+                }
+            }
+        }
+        Err(_) => {
+            let began = Instant::now();
+            for (topic, name, partition) in &question.partitions {
+                if began.elapsed() > TIMEOUT {
+                    break;
+                }
+                match consumer.fetch_watermarks(name, *partition, ALONE) {
+                    Ok((_, end)) => ends.push((*topic, *partition, end)),
+                    Err(error) => trouble(name, *partition, &error),
+                }
+            }
         }
     }
-    Ok(Ends {
+    Ends {
         assignment: question.assignment,
         at,
         ends,
-    })
+    }
 }

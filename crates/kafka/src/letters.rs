@@ -115,11 +115,12 @@ impl DeadLetters {
 
     /// Waits until every letter is acknowledged or given up, as long as patience lasts.
     pub(crate) fn settle(&mut self) {
-        if self.producer.in_flight_count() > 0 {
-            // A timeout is not an error of its own: the letters' own timeout counts them as lost.
-            let _ = self.producer.flush(self.patience);
-        }
-        self.patience = PATIENCE;
+        // A timeout is not an error of its own: the letters' own timeout counts them as lost. Once
+        // patience has run out it comes back only when all of them are settled, or a topic that
+        // never acknowledges would hold up every view.
+        let settled =
+            self.producer.in_flight_count() == 0 || self.producer.flush(self.patience).is_ok();
+        self.patience = if settled { PATIENCE } else { Duration::ZERO };
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use events::Reject;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 /// How long a trouble that goes on stays silent in the log.
 const QUIET: Duration = Duration::from_secs(60);
@@ -33,12 +33,14 @@ pub enum Trouble {
     Fetch,
     /// A partition could not be paused or resumed.
     Flow,
+    /// A dead letter could not be written.
+    DeadLetter,
     /// Something else that librdkafka reports.
     Other,
 }
 
 impl Trouble {
-    const ALL: [Trouble; 9] = [
+    const ALL: [Trouble; 10] = [
         Trouble::BrokerUnreachable,
         Trouble::TopicMissing,
         Trouble::Authentication,
@@ -47,6 +49,7 @@ impl Trouble {
         Trouble::OffsetOutOfRange,
         Trouble::Fetch,
         Trouble::Flow,
+        Trouble::DeadLetter,
         Trouble::Other,
     ];
 
@@ -61,6 +64,7 @@ impl Trouble {
             Trouble::OffsetOutOfRange => "offset_out_of_range",
             Trouble::Fetch => "fetch",
             Trouble::Flow => "flow",
+            Trouble::DeadLetter => "dead_letter",
             Trouble::Other => "other",
         }
     }
@@ -159,12 +163,16 @@ impl Metrics {
     /// A dead letter was acknowledged.
     pub(crate) fn letter_written(&self) {
         self.letters.inc();
+        self.recovered(Trouble::DeadLetter, "dead letters are written again");
     }
 
     /// A dead letter is lost.
     pub(crate) fn letter_lost(&self, detail: &str) {
         self.letters_lost.inc();
-        warn!("a dead letter was lost: {detail}");
+        self.trouble(
+            Trouble::DeadLetter,
+            &format!("a dead letter was lost: {detail}"),
+        );
     }
 }
 

@@ -238,9 +238,10 @@ impl Worker {
                 });
             }
             running.serving |= running.progress.caught_up(now);
+            // A clock that was set back must not stop the publishing until it is where it was.
             let due = running
                 .published_at
-                .is_none_or(|at| now.0 - at.0 >= PUBLISH_EVERY.0);
+                .is_none_or(|at| now < at || now.0 - at.0 >= PUBLISH_EVERY.0);
             if running.serving && due {
                 running.published_at = Some(now);
                 effects.push(Effect::Publish(Arc::new(running.task.view(display))));

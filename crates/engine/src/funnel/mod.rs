@@ -19,7 +19,7 @@ use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
 use crate::panes::{Panes, Reach};
-use crate::series::{Dimensions, SeriesTable};
+use crate::series::{By, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
 use crate::view::FunnelSeries;
@@ -89,7 +89,7 @@ impl FunnelState {
         parts: &[FunnelPart],
         (k, clock): (EventTime, EventTime),
         kafka: KafkaTime,
-        by: Dimensions,
+        by: By,
     ) {
         let parts = parts
             .iter()
@@ -113,7 +113,7 @@ impl FunnelState {
         {
             self.entities.remove(&key);
         }
-        if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), kafka, by) {
+        if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), clock, kafka, by) {
             return;
         }
         self.apply(key, event, parts, k);
@@ -195,8 +195,19 @@ impl FunnelState {
                 .flatten()
                 .for_each(|panes| panes.forget(clock, self.reach));
         }
+        self.forget_entities(clock, 16);
+    }
+
+    /// Whether a full table has room again.
+    fn made_room(&mut self, clock: EventTime) -> bool {
+        self.forget_entities(clock, 64);
+        self.entities.len() < self.limit
+    }
+
+    /// Frees entities that are logically gone, at most so many times while one is remembered.
+    fn forget_entities(&mut self, clock: EventTime, times: i64) {
         let lasts = self.rule.idle_timeout + self.rule.lateness + self.rule.recover;
-        if (clock - self.forgotten_at).0 >= lasts.0 / 16 {
+        if (clock - self.forgotten_at).0 >= lasts.0 / times {
             self.entities
                 .retain(|_, entity| clock <= entity.latest + lasts);
             self.forgotten_at = clock;
@@ -313,8 +324,9 @@ impl FunnelState {
         &mut self,
         key: Identity,
         mut parts: impl Iterator<Item = Part>,
+        clock: EventTime,
         kafka: KafkaTime,
-        by: Dimensions,
+        by: By,
     ) -> bool {
         let begins = |part: Part| match (part, self.rule.mode) {
             (Part::Stage(stage), FunnelMode::Ordered) => stage == 0,
@@ -324,7 +336,7 @@ impl FunnelState {
         if !parts.any(begins) {
             return false;
         }
-        if self.entities.len() >= self.limit {
+        if self.entities.len() >= self.limit && !self.made_room(clock) {
             self.overflowed = true;
             return false;
         }

@@ -23,7 +23,7 @@ use events::{EventTime, KafkaTime, Key, Span};
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::panes::Reach;
-use crate::series::{Dimensions, SeriesTable};
+use crate::series::{By, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::view::{OverdueOrder, PromiseSeries};
 use due::DueQueue;
@@ -47,6 +47,9 @@ pub struct PromiseState {
     /// Index of each step's partition.
     step_inputs: Vec<usize>,
     open_limit: usize,
+    remembered_limit: usize,
+    /// S's clock when room was last made in a full table.
+    made_room_at: EventTime,
     held_limit: usize,
     orders: Orders,
     series: SeriesTable<Series>,
@@ -106,6 +109,8 @@ impl PromiseState {
             end_input,
             step_inputs,
             open_limit: limits.open_entities,
+            remembered_limit: limits.remembered_entities,
+            made_room_at: EventTime::MIN,
             held_limit: limits.held_entities,
             orders: Orders::new(rule.steps.len()),
             series: SeriesTable::new(),
@@ -122,14 +127,17 @@ impl PromiseState {
     }
 
     /// A start. `clocks`: every partition of the task, this record's own still at its k.
-    pub fn start(&mut self, key_text: &str, seen: Seen, by: Dimensions, clocks: &[EventTime]) {
+    pub fn start(&mut self, key_text: &str, seen: Seen, by: By, clocks: &[EventTime]) {
         let key = Key::of(key_text);
         let lasts = self.lasts();
         if let Some(first) = self.orders.first(key, |start, _| seen.k <= start + lasts) {
             return self.repeated(first);
         }
         let series = self.series_of(by, seen.kafka);
-        if self.orders.open() >= self.open_limit {
+        let slowest = self.slowest_clock(clocks);
+        self.orders
+            .forget_key(key, |start| slowest <= start + lasts);
+        if self.orders.open() >= self.open_limit || !self.has_room(clocks) {
             self.overflowed = true;
             return;
         }
@@ -193,6 +201,23 @@ impl PromiseState {
             self.orders.forget(|start| slowest <= start + lasts);
             self.forgotten_at = slowest;
         }
+    }
+
+    /// Whether one more order can be remembered. When the table is full, those that only wait for
+    /// a step on a silent partition are let go of, and the numbers may be wrong from then on. It is
+    /// looked through now and then, not for every start.
+    fn has_room(&mut self, clocks: &[EventTime]) -> bool {
+        if self.orders.len() < self.remembered_limit {
+            return true;
+        }
+        let (start, end) = (clocks[self.start_input], clocks[self.end_input]);
+        let lasts = self.lasts();
+        if (start - self.made_room_at).0 >= lasts.0 / 64 {
+            self.made_room_at = start;
+            self.overflowed = true;
+            self.orders.forget(|time| start.min(end) <= time + lasts);
+        }
+        self.orders.len() < self.remembered_limit
     }
 
     /// What is published at a display time.
@@ -328,7 +353,7 @@ impl PromiseState {
         steps.iter().for_each(|step| out.time(*step));
     }
 
-    fn series_of(&mut self, by: Dimensions, kafka: KafkaTime) -> u32 {
+    fn series_of(&mut self, by: By, kafka: KafkaTime) -> u32 {
         let (rule, windows) = (&self.rule, &self.windows);
         self.series.of(by, kafka, || Series::new(rule, windows))
     }

@@ -242,28 +242,38 @@ impl Orders {
         self.slots.retain(|_, slot| match slot.unpack() {
             Unpacked::Finished { start, .. } => remembered(start),
             Unpacked::Place(first) => {
-                let mut kept: Vec<Place> = Vec::new();
-                let mut next = Some(first);
-                while let Some(place) = next {
-                    let order = &places[place as usize];
-                    next = order.next;
-                    if order.closed == Closed::No || remembered(order.start) {
-                        kept.push(place);
-                    } else {
-                        forgotten.push(place);
-                    }
-                }
-                for (at, place) in kept.iter().enumerate() {
-                    places[*place as usize].next = kept.get(at + 1).copied();
-                }
-                kept.first()
-                    .inspect(|first| *slot = Slot::place(**first))
-                    .is_some()
+                let kept = unchain(places, first, &remembered, &mut forgotten);
+                *slot = kept.map_or(*slot, Slot::place);
+                kept.is_some()
             }
         });
         forgotten
             .into_iter()
             .for_each(|place| self.release_place(place));
+    }
+
+    /// The same for one key, so that a key started again and again doesn't grow a long chain.
+    pub fn forget_key(&mut self, key: Key, remembered: impl Fn(EventTime) -> bool) {
+        let Some(slot) = self.slots.get_mut(&Identity(key)) else {
+            return;
+        };
+        let Unpacked::Place(first) = slot.unpack() else {
+            return;
+        };
+        let mut forgotten = Vec::new();
+        match unchain(&mut self.places, first, &remembered, &mut forgotten) {
+            Some(kept) => *slot = Slot::place(kept),
+            None => drop(self.slots.remove(&Identity(key))),
+        }
+        forgotten
+            .into_iter()
+            .for_each(|place| self.release_place(place));
+    }
+
+    /// How many are held in memory, open or not.
+    pub fn len(&self) -> usize {
+        let places = self.places.len() - self.free.len();
+        self.slots.len().max(places)
     }
 
     /// How many are open.
@@ -273,7 +283,7 @@ impl Orders {
 
     /// How many finished ones are remembered.
     pub fn finished(&self) -> usize {
-        self.slots.len().saturating_sub(self.open)
+        self.len().saturating_sub(self.open)
     }
 
     /// An estimate of the bytes of all.
@@ -382,6 +392,34 @@ impl Orders {
         order.next = None;
         self.free.push(place);
     }
+}
+
+/// Takes closed orders that are not `remembered` out of a chain; returns what it begins with now.
+fn unchain(
+    places: &mut [Order],
+    first: Place,
+    remembered: &impl Fn(EventTime) -> bool,
+    forgotten: &mut Vec<Place>,
+) -> Option<Place> {
+    let (mut kept_first, mut kept_last) = (None, None::<Place>);
+    let mut next = Some(first);
+    while let Some(place) = next {
+        let order = &places[place as usize];
+        next = order.next;
+        if order.closed != Closed::No && !remembered(order.start) {
+            forgotten.push(place);
+            continue;
+        }
+        match kept_last {
+            None => kept_first = Some(place),
+            Some(last) => places[last as usize].next = Some(place),
+        }
+        kept_last = Some(place);
+    }
+    if let Some(last) = kept_last {
+        places[last as usize].next = None;
+    }
+    kept_first
 }
 
 /// A start that was accepted.

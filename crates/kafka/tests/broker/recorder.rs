@@ -209,6 +209,7 @@ pub fn plan(topics: &[&str]) -> Plan {
         limits: Limits {
             label_values: 10,
             open_entities: 10,
+            remembered_entities: 100,
             held_entities: 10,
             dedupe_entries: 10,
             record_bytes: 1 << 20,

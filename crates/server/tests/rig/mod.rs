@@ -192,6 +192,7 @@ fn plan(promises: &[&str]) -> Plan {
         limits: Limits {
             label_values: 100,
             open_entities: 100,
+            remembered_entities: 1000,
             held_entities: 100,
             dedupe_entries: 100,
             record_bytes: 100,

@@ -102,6 +102,7 @@ impl Recipe {
             limits: Limits {
                 label_values: self.label_values,
                 open_entities: 1 << 20,
+                remembered_entities: 1 << 20,
                 held_entities: 1 << 20,
                 dedupe_entries: 1 << 20,
                 record_bytes: 1 << 20,
