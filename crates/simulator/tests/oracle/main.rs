@@ -2,6 +2,7 @@
 
 mod agreement;
 mod compare;
+mod limits;
 mod plans;
 mod reading;
 mod shops;

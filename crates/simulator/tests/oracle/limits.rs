@@ -1,0 +1,190 @@
+//! What bounds the state, under producers that would make it grow: the limits hold, say so, and
+//! don't make the state depend on how partitions interleave.
+
+use std::sync::Arc;
+
+use engine::Task;
+use engine::view::{KindView, View};
+use events::{Event, EventTime, KafkaTime, TypeId, Value};
+
+use super::plans::{Recipe, TYPES};
+
+const NOW: i64 = 1_767_607_200;
+const DAY: i64 = 86_400;
+
+/// Orders on topic 0 end on `end_topic`; their second step is read from `step_topic`.
+fn recipe(topics: usize, end_topic: usize, step_topic: usize) -> Recipe {
+    Recipe {
+        topics,
+        end_topic,
+        step_topics: [0, step_topic],
+        lateness: vec![30; topics],
+        within: 60,
+        horizon: DAY,
+        hold: 900,
+        idle_timeout: 1800,
+        recover: DAY,
+        dedupe: 900,
+        windows: vec![5, 60],
+        label_values: 100,
+    }
+}
+
+/// A task and the next offset of its inputs.
+struct Feed {
+    task: Task,
+    offset: i64,
+}
+
+impl Feed {
+    fn new(recipe: &Recipe, remembered: usize) -> Feed {
+        let mut plan = recipe.plan();
+        plan.limits.remembered_entities = remembered;
+        Feed {
+            task: Task::new(Arc::new(plan), 0, 0),
+            offset: 0,
+        }
+    }
+
+    /// One event, stamped by Kafka at `stamped`; times in seconds.
+    fn put(
+        &mut self,
+        input: usize,
+        type_name: &str,
+        key: &str,
+        region: &str,
+        at: i64,
+        stamped: i64,
+    ) {
+        let number = TYPES
+            .iter()
+            .position(|name| *name == type_name)
+            .expect("a type of the plan");
+        let is_order = type_name.starts_with("order.") || type_name.starts_with("payment.");
+        let mut fields = [Value::Missing; 8];
+        fields[if is_order { 0 } else { 1 }] = Value::Text(key);
+        fields[2] = Value::Text(region);
+        let id = self.offset.to_string();
+        let event = Event {
+            source: "/test",
+            id: &id,
+            type_name,
+            type_id: Some(TypeId(number as u16)),
+            time: EventTime(at * 1_000_000),
+            fields: &fields,
+        };
+        let stamped = KafkaTime(stamped * 1_000_000);
+        self.task
+            .apply(input, self.offset, Some(stamped), Ok(&event));
+        self.offset += 1;
+    }
+
+    fn view(&mut self, at: i64) -> View {
+        self.task.view(EventTime(at * 1_000_000))
+    }
+}
+
+fn started(view: &View) -> u64 {
+    let promises = view.kpis.iter().filter_map(|kpi| match &kpi.series {
+        KindView::Promise(series) => {
+            Some(series.iter().map(|one| one.counters.started).sum::<u64>())
+        }
+        _ => None,
+    });
+    promises.sum()
+}
+
+/// A month of carts on one topic, one event of a later day on the other: whichever comes first.
+#[test]
+fn a_full_funnel_makes_room_by_its_own_clock_alone() {
+    let bytes = [true, false].map(|other_first| {
+        let mut feed = Feed::new(&recipe(2, 1, 0), 300);
+        let other = |feed: &mut Feed| {
+            feed.put(
+                1,
+                "order.fulfilled",
+                "o",
+                "a",
+                NOW + 40 * DAY,
+                NOW + 40 * DAY,
+            )
+        };
+        if other_first {
+            feed.offset = 3000;
+            other(&mut feed);
+            feed.offset = 0;
+        }
+        for cart in 0..3000 {
+            let at = NOW + cart * 864;
+            feed.put(0, "cart.item_added", &cart.to_string(), "a", at, at);
+        }
+        if !other_first {
+            other(&mut feed);
+        }
+        let view = feed.view(NOW + 40 * DAY);
+        assert!(view.exact, "a hundred carts a day fit into three hundred");
+        feed.task.encode()
+    });
+    assert!(bytes[0] == bytes[1], "the same offsets, the same bytes");
+}
+
+#[test]
+fn a_key_started_again_and_again_in_the_past_leaves_no_chain() {
+    let mut feed = Feed::new(&recipe(1, 0, 0), 1 << 20);
+    feed.put(0, "cart.item_added", "c", "a", NOW, NOW);
+    for _ in 0..2000 {
+        feed.put(0, "order.placed", "0", "a", 0, NOW);
+    }
+    let view = feed.view(NOW);
+    assert_eq!(
+        started(&view),
+        2000,
+        "each is past the horizon of the one before"
+    );
+    assert!(
+        view.entries.finished <= 2,
+        "{} are remembered",
+        view.entries.finished
+    );
+    assert!(view.exact);
+}
+
+#[test]
+fn a_silent_topic_of_a_step_does_not_keep_orders_for_ever() {
+    let mut feed = Feed::new(&recipe(2, 0, 1), 5000);
+    for order in 0..20_000 {
+        let at = NOW + order * 60;
+        let key = order.to_string();
+        feed.put(0, "order.placed", &key, "a", at, at);
+        feed.put(0, "order.fulfilled", &key, "a", at + 1, at + 1);
+    }
+    let view = feed.view(NOW + 20_000 * 60);
+    assert_eq!(started(&view), 20_000, "all of them are counted");
+    assert!(
+        view.entries.finished <= 5000,
+        "{} are remembered",
+        view.entries.finished
+    );
+    assert!(!view.exact, "a step may come for one that was let go of");
+}
+
+#[test]
+fn label_sets_beyond_their_limit_are_other_and_the_total_stays() {
+    let recipe = Recipe {
+        label_values: 20_000,
+        ..recipe(1, 0, 0)
+    };
+    let mut feed = Feed::new(&recipe, 1 << 20);
+    for order in 0..10_500 {
+        let key = order.to_string();
+        feed.put(0, "order.placed", &key, &key, NOW, NOW);
+    }
+    let view = feed.view(NOW);
+    assert_eq!(started(&view), 10_500);
+    let overflow = view.kpis.iter().find_map(|kpi| match &kpi.series {
+        KindView::Promise(series) => Some((series.len(), kpi.label_overflow.clone())),
+        _ => None,
+    });
+    let (sets, overflow) = overflow.expect("the plan has a promise");
+    assert_eq!((sets, overflow[0]), (10_001, 500));
+}
