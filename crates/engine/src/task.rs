@@ -354,8 +354,7 @@ impl KpiState {
             }
             Kind::Funnel(funnel) => {
                 let reach = topic_reach(funnel.topic);
-                let limit = plan.limits.remembered_entities;
-                let state = FunnelState::new(funnel, &kpi.windows, reach, limit);
+                let state = FunnelState::new(funnel, &kpi.windows, reach, &plan.limits);
                 KpiState::Funnel {
                     input: index_of(topics, funnel.topic),
                     state: Box::new(state),

@@ -11,7 +11,7 @@ mod entity;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use catalogue::plan::{FieldId, Funnel, FunnelMode, Window};
+use catalogue::plan::{FieldId, Funnel, FunnelMode, Limits, Window};
 use events::{Event, EventTime, KafkaTime, Key};
 
 use crate::count::encode_amounts;
@@ -31,7 +31,10 @@ pub struct FunnelState {
     rule: Funnel,
     windows: Vec<Window>,
     reach: Reach,
-    limit: usize,
+    open_limit: usize,
+    remembered_limit: usize,
+    /// Entities that have not ended.
+    open: usize,
     entities: KeyMap<Entity>,
     /// Open entities by when to look at them again, each once at most.
     due: BinaryHeap<Reverse<(EventTime, Identity)>>,
@@ -59,7 +62,7 @@ pub enum Part {
 
 impl FunnelState {
     /// Before the first event.
-    pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limit: usize) -> FunnelState {
+    pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limits: &Limits) -> FunnelState {
         let fields = rule
             .value
             .iter()
@@ -69,7 +72,9 @@ impl FunnelState {
             rule: rule.clone(),
             windows: windows.to_vec(),
             reach,
-            limit,
+            open_limit: limits.open_entities,
+            remembered_limit: limits.remembered_entities,
+            open: 0,
             entities: KeyMap::default(),
             due: BinaryHeap::new(),
             forgotten_at: EventTime::MIN,
@@ -140,6 +145,7 @@ impl FunnelState {
                 entity.state = State::Open;
                 series.recovered += 1;
                 series.open += 1;
+                self.open += 1;
             }
             State::Open => {}
         }
@@ -181,6 +187,7 @@ impl FunnelState {
                 self.due.push(Reverse((deadline, key)));
             } else if entity.state == State::Open {
                 entity.queued = false;
+                self.open -= 1;
                 end(entity, self.series.state(entity.series));
             }
         }
@@ -201,7 +208,7 @@ impl FunnelState {
     /// Whether a full table has room again.
     fn made_room(&mut self, clock: EventTime) -> bool {
         self.forget_entities(clock, 64);
-        self.entities.len() < self.limit
+        self.entities.len() < self.remembered_limit
     }
 
     /// Frees entities that are logically gone, at most so many times while one is remembered.
@@ -336,13 +343,15 @@ impl FunnelState {
         if !parts.any(begins) {
             return false;
         }
-        if self.entities.len() >= self.limit && !self.made_room(clock) {
+        let full = self.entities.len() >= self.remembered_limit && !self.made_room(clock);
+        if full || self.open >= self.open_limit {
             self.overflowed = true;
             return false;
         }
         let (rule, windows) = (&self.rule, &self.windows);
         let series = self.series.of(by, kafka, || Series::new(rule, windows));
         self.series.state(series).open += 1;
+        self.open += 1;
         let entity = Entity {
             series,
             counted: 0,
