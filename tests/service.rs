@@ -39,6 +39,27 @@ fn an_order_is_counted_from_kafka_to_prometheus() {
     assert!(status.success(), "{status}:\n{}", kept.log());
 }
 
+/// One partition, two workers: the one without a share is no reason not to be ready.
+#[test]
+fn more_workers_than_partitions_are_ready() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("lonely", 1, &[]);
+    let config = format!(
+        "[kafka]\nbrokers = \"{}\"\ngroup = \"lonely\"\nworkers = 2\n\
+         [[kafka.topic]]\nname = \"lonely\"\nkey = \"cart_id\"\n",
+        kafka.brokers()
+    );
+    let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
+    support::until(LONG, "it is ready", || {
+        kept.get("/readyz", &[]).status == 200
+    });
+    let troubles = kept
+        .scrape()
+        .sum("kept_kafka_errors_total", &[("kind", "start_offsets")]);
+    assert_eq!(troubles, Some(0.0), "{}", kept.log());
+    assert!(kept.terminate().success());
+}
+
 fn event(kind: &str, second: u32) -> String {
     format!(
         r#"{{"specversion":"1.0","id":"{kind}-{second}","source":"/shop/web","type":"{kind}",

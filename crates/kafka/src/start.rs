@@ -19,6 +19,11 @@ pub(crate) fn resolve<C: ConsumerContext>(
     now: WallTime,
     timeout: Duration,
 ) -> KafkaResult<TopicPartitionList> {
+    // More members than partitions: an empty share is a share, and librdkafka refuses to be asked
+    // about nothing.
+    if partitions.count() == 0 {
+        return Ok(TopicPartitionList::new());
+    }
     let asked = match start {
         Start::Earliest => Offset::Beginning,
         Start::Latest => Offset::End,
