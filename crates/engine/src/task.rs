@@ -17,7 +17,7 @@ use crate::input::{Admission, InputState, dimensions};
 use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
-use crate::uses::{Role, TypeUses, index_of, matches, table};
+use crate::uses::{Role, TypeUses, index_of, matches, table, used_types};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
 
 /// How far the clocks go on between two sweeps of what is logically gone.
@@ -176,7 +176,11 @@ impl Task {
             display,
             kpis: kpis.collect(),
             exact: self.exact(),
-            inputs: inputs.iter().map(InputState::view).collect(),
+            inputs: inputs
+                .iter()
+                .zip(self.uses.iter())
+                .map(|(input, uses)| input.view(used_types(uses)))
+                .collect(),
             entries: self.entries(),
         }
     }

@@ -264,7 +264,7 @@ pub struct FunnelSeries {
     pub steps: Vec<Histogram>,
     /// `_open`: entities that have not ended.
     pub open: u64,
-    /// The value left behind by abandoned entities, per currency.
+    /// The value left behind by abandoned entities, per currency; at 0 from the first price on.
     pub value: Vec<Amount>,
     /// `_reached_in_window`, by window and stage.
     pub in_window: Vec<Vec<u64>>,

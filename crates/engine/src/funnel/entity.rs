@@ -145,9 +145,11 @@ pub(super) fn end(entity: &mut Entity, series: &mut Series) {
     }
 }
 
-/// Changes the value of a cart. An error names the malformed field: nothing changed then.
+/// Changes the value of a cart. An error names the malformed field: nothing changed then. The first
+/// addition in a currency makes the series of what is left behind in it, at 0.
 pub(super) fn change_line(
     entity: &mut Entity,
+    series: &mut Series,
     rule: &Funnel,
     part: Part,
     event: &Event<'_>,
@@ -171,13 +173,16 @@ pub(super) fn change_line(
         }
         return Ok(());
     }
-    let price = Some(read_amount(
-        event,
-        value.price,
-        Unit::Money {
-            currency: value.currency,
-        },
-    )?);
+    let unit = Unit::Money {
+        currency: value.currency,
+    };
+    let price = read_amount(event, value.price, unit)?;
+    let nothing = Amount {
+        units: 0,
+        ..price.clone()
+    };
+    add(&mut series.value, &nothing);
+    let price = Some(price);
     match at {
         Some(at) => {
             let line = &mut entity.lines[at];

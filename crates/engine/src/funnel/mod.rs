@@ -159,7 +159,7 @@ impl FunnelState {
                 }
                 Part::Touch => {}
                 Part::Add | Part::Set | Part::Remove => {
-                    if let Err(field) = change_line(entity, &self.rule, part, event) {
+                    if let Err(field) = change_line(entity, series, &self.rule, part, event) {
                         self.field_errors.add(field);
                     }
                 }
