@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod mock;
 mod partitions;
 pub mod produce;
+pub mod properties;
 pub mod settings;
 mod start;
 mod topics;
