@@ -11,6 +11,7 @@
 mod due;
 mod facts;
 mod key_text;
+mod open;
 mod orders;
 mod series;
 
