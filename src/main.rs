@@ -8,6 +8,7 @@ mod app;
 mod bench;
 mod check;
 mod clock;
+mod compaction;
 mod config;
 mod demo;
 mod logging;
@@ -77,10 +78,6 @@ fn main() -> ExitCode {
         Command::Produce(arguments) => produce::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
-        Command::Check { config, broker } => match check::run(&config) {
-            Ok((settings, plan)) if broker => check::broker(&settings, &plan),
-            Ok(_) => ExitCode::SUCCESS,
-            Err(code) => code,
-        },
+        Command::Check { config, broker } => check::run(&config, broker),
     }
 }

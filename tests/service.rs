@@ -1,10 +1,19 @@
 //! `kept run` as a process: a real Kafka in front of it, a real Prometheus behind it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the test of a process has files and sockets"
+)]
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use kafka::produce::{Outgoing, Producer};
 use kafka::{Settings, Start};
-use support::{Kafka, Kept, Prometheus};
+use support::{Kafka, Kept, Prometheus, finish};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -44,11 +53,7 @@ fn an_order_is_counted_from_kafka_to_prometheus() {
 fn more_workers_than_partitions_are_ready() {
     let kafka = Kafka::shared();
     kafka.create_topic("lonely", 1, &[]);
-    let config = format!(
-        "[kafka]\nbrokers = \"{}\"\ngroup = \"lonely\"\nworkers = 2\n\
-         [[kafka.topic]]\nname = \"lonely\"\nkey = \"cart_id\"\n",
-        kafka.brokers()
-    );
+    let config = small(&kafka.brokers(), "lonely");
     let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
     support::until(LONG, "it is ready", || {
         kept.get("/readyz", &[]).status == 200
@@ -58,6 +63,75 @@ fn more_workers_than_partitions_are_ready() {
         .sum("kept_kafka_errors_total", &[("kind", "start_offsets")]);
     assert_eq!(troubles, Some(0.0), "{}", kept.log());
     assert!(kept.terminate().success());
+}
+
+#[test]
+fn a_compacted_topic_ends_it_and_is_named() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("tidied", 2, &[("cleanup.policy", "compact")]);
+    let mut kept = Kept::start(
+        env!("CARGO_BIN_EXE_kept"),
+        &small(&kafka.brokers(), "tidied"),
+    );
+    let status = kept.process().wait(LONG);
+    let log = kept.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let expected = "topic \\\"tidied\\\" is compacted: Kafka removes its events";
+    assert!(log.contains(expected), "no {expected} in {log}");
+}
+
+#[test]
+fn an_address_in_use_is_said_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("address-in-use");
+    fs::create_dir_all(&folder).expect("the folder is writable");
+    let file = folder.join("kept.toml");
+    let config = format!(
+        "{}[http]\nlisten = \"{address}\"\n",
+        small("127.0.0.1:1", "any")
+    );
+    fs::write(&file, config).expect("the folder is writable");
+    let file = file.display().to_string();
+    let done = finish(
+        env!("CARGO_BIN_EXE_kept"),
+        &["run", "--config", &file],
+        None,
+    );
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let said = done.stdout + &done.stderr;
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+    assert!(said.contains(&address), "{said}");
+}
+
+/// The broker takes connections and never answers, so that leaving takes its time.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let brokers = silent.local_addr().expect("it is bound").to_string();
+    let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &small(&brokers, "any"));
+    support::until(LONG, "it looks for its broker", || {
+        kept.log().contains("kept starts") && support::get(kept.port(), "/livez", &[]).is_some()
+    });
+    let process = kept.process().id();
+    let signals = format!("kill -TERM {process} && kill -INT {process}");
+    let sent = Command::new("sh").args(["-c", &signals]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{signals}");
+    let status = kept.process().wait(LONG);
+    // Of a shell's codes for the two signals that of whichever was taken second.
+    assert!(
+        matches!(status.code(), Some(130 | 143)),
+        "{status}: {}",
+        kept.log()
+    );
+    assert!(!kept.log().contains("stopped"), "{}", kept.log());
+}
+
+fn small(brokers: &str, topic: &str) -> String {
+    format!(
+        "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{topic}\"\nworkers = 2\n\
+         [[kafka.topic]]\nname = \"{topic}\"\nkey = \"cart_id\"\n"
+    )
 }
 
 fn event(kind: &str, second: u32) -> String {

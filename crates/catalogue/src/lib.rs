@@ -127,7 +127,7 @@ pub use settings::Settings;
 pub use warnings::warnings;
 
 use definition::{Definitions, Frame};
-use estimate::{estimate, total_series};
+use estimate::{estimate, too_many_series};
 use problem::{Place, Problems, suggestion};
 use settings::ClientRules;
 use text::section::{Section, Sited};
@@ -257,18 +257,9 @@ fn read_all(
 }
 
 fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
-    let (estimates, most) = (estimate(plan), plan.limits.max_series as u64);
-    let total = total_series(&estimates);
-    let Some(largest) = estimates.iter().max_by_key(|one| one.per_partition) else {
-        return;
-    };
-    if total > most {
-        let message = format!(
-            "the catalogue can make about {total} series with one partition, above max_series = \
-             {most}; kpi \"{}\" makes most: declare values, drop a dimension or a window, or raise \
-             max_series in [catalogue]",
-            largest.kpi
-        );
+    let partitions = vec![1; plan.kpis.len()];
+    let refusal = too_many_series(plan, &estimate(plan), &partitions, "one partition");
+    if let Some(message) = refusal {
         problems.add(place, message);
     }
 }

@@ -19,6 +19,7 @@ pub mod bare;
 mod batch;
 pub mod board;
 pub mod check;
+pub mod compaction;
 mod context;
 mod ends;
 mod hands;
