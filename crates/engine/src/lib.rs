@@ -10,6 +10,7 @@ mod dedupe;
 mod dictionary;
 pub mod encode;
 mod field_errors;
+pub mod fields;
 mod funnel;
 mod input;
 mod panes;

@@ -1,10 +1,11 @@
 //! One entity of a funnel and one label set: what an event does to them.
 
-use catalogue::plan::{FieldId, Funnel, FunnelMode, Unit, Window};
-use events::{Event, EventTime, Key, Span, money};
+use catalogue::plan::{FieldId, Funnel, FunnelMode, Window};
+use events::{Event, EventTime, Key, Span};
 
 use super::Part;
-use crate::count::{add, read_amount};
+use crate::count::add;
+use crate::fields::{LineChange, read_line};
 use crate::panes::{Contribution, Panes, Reach};
 use crate::series::SeriesId;
 use crate::view::{Amount, Histogram};
@@ -157,26 +158,18 @@ pub(super) fn change_line(
     let Some(value) = &rule.value else {
         return Ok(());
     };
-    let product = event.field(value.product).key().ok_or(value.product)?;
-    let product = Key::of(product);
-    let quantity = match event.field(value.quantity).text() {
-        None if part == Part::Add => Some(1_000_000),
-        None if part == Part::Remove => Some(0),
-        None => None,
-        Some(text) => money::parse_number(text).filter(|quantity| *quantity >= 0),
-    };
-    let quantity = quantity.ok_or(value.quantity)?;
+    let LineChange {
+        product,
+        quantity,
+        price,
+    } = read_line(value, part, event)?;
     let at = entity.lines.iter().position(|line| line.product == product);
-    if part != Part::Add {
+    let Some(price) = price else {
         if let Some(at) = at {
             entity.lines[at].quantity = quantity;
         }
         return Ok(());
-    }
-    let unit = Unit::Money {
-        currency: value.currency,
     };
-    let price = read_amount(event, value.price, unit)?;
     let nothing = Amount {
         units: 0,
         ..price.clone()
