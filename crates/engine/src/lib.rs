@@ -15,6 +15,7 @@ mod funnel;
 mod input;
 mod panes;
 mod promise;
+mod refused;
 mod series;
 pub mod sketch;
 pub mod survival;
@@ -24,5 +25,6 @@ mod uses;
 pub mod view;
 
 pub use promise::OVERDUE_KEY_BYTES;
+pub use refused::EntityLimit;
 pub use task::Task;
 pub use view::View;

@@ -426,6 +426,7 @@ impl KpiSlot {
                 series: KindView::Count(state.view(display, &dictionaries(*input))),
                 field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
+                entities_overflow: Vec::new(),
                 window_dropped: state.window_dropped(),
             },
             KpiState::Ratio {
@@ -457,6 +458,7 @@ impl KpiSlot {
                     series,
                     field_errors,
                     label_overflow,
+                    entities_overflow: Vec::new(),
                     window_dropped,
                 }
             }
@@ -464,12 +466,14 @@ impl KpiSlot {
                 series: KindView::Promise(state.view(display, &dictionaries(*start_input))),
                 field_errors: Vec::new(),
                 label_overflow: state.overflow(count),
+                entities_overflow: state.refused().view(),
                 window_dropped: state.window_dropped(),
             },
             KpiState::Funnel { input, state } => KpiView {
                 series: KindView::Funnel(state.view(display, &dictionaries(*input))),
                 field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
+                entities_overflow: state.refused().view(),
                 window_dropped: state.window_dropped(),
             },
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use catalogue::plan::TopicId;
 use events::{EventTime, KafkaTime, Reject, Span};
 
+use crate::refused::EntityLimit;
 use crate::sketch::Sketch;
 use crate::survival::Survival;
 
@@ -133,6 +134,9 @@ pub struct KpiView {
     pub field_errors: Vec<(Arc<str>, u64)>,
     /// `kept_label_overflow_total{kpi,label}`, one per dimension.
     pub label_overflow: Vec<u64>,
+    /// `kept_entities_overflow_total{kpi,limit}`: events that found no room; none where a kind follows
+    /// no entities.
+    pub entities_overflow: Vec<(EntityLimit, u64)>,
     /// `kept_window_dropped_total{kpi}`: contributions to panes that were closed already.
     pub window_dropped: u64,
     /// The series.

@@ -294,6 +294,7 @@ fn what_was_read_is_counted_by_outcome() {
         "kept_records_rejected_total{topic=\"shop.events\",partition=\"0\",reason=\"not_json\"} 3",
         "kept_records_rejected_total{topic=\"shop.events\",partition=\"0\",reason=\"bad_key\"} 0",
         "kept_field_errors_total{kpi=\"orders\",field=\"total\",partition=\"0\"} 9",
+        "kept_entities_overflow_total{kpi=\"fulfilment\",limit=\"held\",partition=\"0\"} 6",
         "kept_label_overflow_total{kpi=\"fulfilment\",label=\"region\",partition=\"0\"} 4",
         "kept_window_dropped_total{kpi=\"fulfilment\",partition=\"0\"} 5",
         "kept_exact{topic=\"shop.events\",partition=\"0\"} 1",

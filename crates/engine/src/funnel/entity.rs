@@ -126,7 +126,7 @@ pub(super) fn end(entity: &mut Entity, series: &mut Series) {
     if last as usize == entity.stage_times.len() - 1 {
         entity.state = State::Converted;
         series.converted += 1;
-        entity.lines.clear();
+        entity.lines = Vec::new();
         return;
     }
     entity.state = State::Abandoned;
@@ -146,15 +146,30 @@ pub(super) fn end(entity: &mut Entity, series: &mut Series) {
     }
 }
 
-/// Changes the value of a cart. An error names the malformed field: nothing changed then. The first
-/// addition in a currency makes the series of what is left behind in it, at 0.
+/// Why an event did not change the value of a cart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotTaken {
+    /// This field is malformed.
+    Malformed(FieldId),
+    /// It has `LINES` products already.
+    Full,
+}
+
+impl From<FieldId> for NotTaken {
+    fn from(field: FieldId) -> NotTaken {
+        NotTaken::Malformed(field)
+    }
+}
+
+/// Changes the value of a cart; after an error it is as before. The first addition in a currency
+/// makes the series of what is left behind in it, at 0.
 pub(super) fn change_line(
     entity: &mut Entity,
     series: &mut Series,
     rule: &Funnel,
     part: Part,
     event: &Event<'_>,
-) -> Result<(), FieldId> {
+) -> Result<(), NotTaken> {
     let Some(value) = &rule.value else {
         return Ok(());
     };
@@ -187,7 +202,7 @@ pub(super) fn change_line(
             quantity,
             price,
         }),
-        None => {}
+        None => return Err(NotTaken::Full),
     }
     Ok(())
 }
