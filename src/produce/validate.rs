@@ -1,15 +1,16 @@
 //! Is a line an event that this catalogue can use, which topic does it go to, and with which key?
 //!
-//! The decoder is that of the service. Its projection is wider: the canonical types' required
+//! Decoder and readers of fields are those of the service. The decoder's projection is wider: the canonical types' required
 //! fields and the topics' key fields are in it, and types that nobody knows are added as they come.
 
 use catalogue::canonical;
-use catalogue::plan::Plan;
+use catalogue::plan::{Plan, TopicId};
+use engine::fields::FieldChecks;
 use events::{
     Decoder, EventTime, FieldId, KafkaTime, ProjectedType, Projection, Record, Reject, Value,
 };
 
-use super::explain::explain;
+use super::explain::{explain, explain_fields};
 
 /// Types beyond the known ones that a file may have: each costs a new decoder.
 const UNKNOWN_TYPES: usize = 1000;
@@ -45,6 +46,8 @@ pub struct Validator<'p> {
     chosen: Option<usize>,
     projection: Projection,
     decoder: Decoder,
+    /// What the KPIs read: the plan's fields and types come first in the projection.
+    checks: FieldChecks,
     /// By `TypeId`.
     rules: Vec<Rule>,
     known_types: usize,
@@ -82,6 +85,7 @@ impl<'p> Validator<'p> {
             plan,
             chosen,
             decoder: Decoder::new(&projection),
+            checks: FieldChecks::new(plan),
             known_types: rules.len(),
             rules,
             projection,
@@ -122,6 +126,10 @@ impl<'p> Validator<'p> {
         let missing: Vec<FieldId> = rule.required.iter().copied().filter(lacks).collect();
         if !missing.is_empty() {
             return Err(missing_fields(&self.projection, event.type_name, &missing));
+        }
+        let bad = self.checks.bad_fields(TopicId(topic as u16), &event);
+        if !bad.is_empty() {
+            return Err(Refusal::Bad(explain_fields(plan, &event, &bad)));
         }
         let field = plan.topics[topic].key.as_deref();
         let value = field.map_or(Value::Missing, |name| {
@@ -310,6 +318,86 @@ mod tests {
         check(ONE, None, &entity, Err("bad_key: data.order_id"));
         let time = event("cart.viewed", "{}").replace("10:00:00Z", "10:00");
         check(ONE, None, &time, Err("bad_time: \"2026-01-05T10:00\""));
+    }
+
+    /// With both packs: `orders` sums the total, `cart` the value of its items.
+    #[test]
+    fn what_a_kpi_would_not_take_is_refused_with_the_value_and_what_is_wanted() {
+        let placed = |total: &str, currency: &str| {
+            let data = format!(
+                r#"{{"order_id":"o-1","cart_id":"k-1","items":1,"total":{total},"currency":{currency}}}"#
+            );
+            event("order.placed", &data)
+        };
+        let euro = r#""EUR""#;
+        for good in [r#""129.90""#, "129.9", "0", "1e2"] {
+            check(ONE, None, &placed(good, euro), Ok((0, Some("k-1"))));
+        }
+        for (bad, shown) in [
+            (
+                r#""12,50""#,
+                r#"data.total is "12,50", but kpi orders reads an amount of money"#,
+            ),
+            ("-5", "data.total is -5, but"),
+            (
+                "1.999",
+                "with no more decimals than EUR has (data.currency)",
+            ),
+            ("[1]", "data.total is an object or a list, but"),
+            ("true", "data.total is true, but"),
+        ] {
+            check(ONE, None, &placed(bad, euro), Err(shown));
+        }
+        let currency = r#"data.currency is "Euro", but kpi orders reads an ISO 4217 currency"#;
+        check(ONE, None, &placed("1", r#""Euro""#), Err(currency));
+        let added = |quantity: &str, price: &str| {
+            let data = format!(
+                r#"{{"cart_id":"k-1","product_id":"p-1","quantity":{quantity},"unit_price":{price},"currency":"EUR","origin":"direct"}}"#
+            );
+            event("cart.item_added", &data)
+        };
+        check(ONE, None, &added("2", "9.99"), Ok((0, Some("k-1"))));
+        let price = r#"data.unit_price is "9.99 EUR", but kpi cart reads"#;
+        check(ONE, None, &added("2", r#""9.99 EUR""#), Err(price));
+        let quantity = r#"data.quantity is "two", but kpi cart reads a number"#;
+        check(ONE, None, &added(r#""two""#, "9.99"), Err(quantity));
+        let changed = r#"{"cart_id":"k-1","product_id":1.5,"quantity":1}"#;
+        let changed = event("cart.quantity_changed", changed);
+        check(
+            ONE,
+            None,
+            &changed,
+            Err("data.product_id is 1.5, but kpi cart reads an id"),
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_with_its_column() {
+        for (line, said) in [
+            (
+                "not json",
+                r#"at column 1 there is "not": no JSON value begins like that"#,
+            ),
+            (r#"{"a": nil}"#, r#"at column 7 there is "nil""#),
+            (
+                r#"{"ä": 1 x}"#,
+                r#"at column 9 there is "x": expected `,` or `}`"#,
+            ),
+            (
+                r#"{"a": 1"#,
+                "the line ends after column 7, but something in it is still open",
+            ),
+            (
+                r#"{"a": 1,}"#,
+                r#"at column 9 there is "}": trailing comma"#,
+            ),
+            (
+                r#"{"a": 1} {}"#,
+                r#"at column 10 there is "{": trailing characters"#,
+            ),
+        ] {
+            check(ONE, None, line, Err(said));
+        }
     }
 
     #[test]
