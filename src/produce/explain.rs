@@ -52,19 +52,20 @@ pub fn explain(line: &[u8], reject: Reject, plan: &Plan) -> String {
 /// What was read where, counted in characters from 1.
 fn not_json(line: &[u8], error: &serde_json::Error) -> String {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    // Without its place, which counts lines within this one line.
+    let mut what = error.to_string();
+    what.truncate(what.find(" at line ").unwrap_or(what.len()));
+    let is_word_wrong = what == "expected ident";
     // Its column counts bytes, and it is at the last one looked at: a word began before that.
     let at = error.column().saturating_sub(1).min(line.len());
-    let before = line[..at].iter().rev().take_while(|byte| is_word(byte));
     let rest = &line[at..];
-    let begin = if rest.first().is_some_and(is_word) {
+    let begin = if is_word_wrong || rest.first().is_some_and(is_word) {
+        let before = line[..at].iter().rev().take_while(|byte| is_word(byte));
         at - before.count()
     } else {
         at
     };
     let column = |at: usize| String::from_utf8_lossy(&line[..at]).chars().count() + 1;
-    // Without its place, which counts lines within this one line.
-    let mut what = error.to_string();
-    what.truncate(what.find(" at line ").unwrap_or(what.len()));
     let what = match what.as_str() {
         "expected ident" | "expected value" => "no JSON value begins like that",
         other => other,

@@ -379,6 +379,7 @@ mod tests {
                 r#"at column 1 there is "not": no JSON value begins like that"#,
             ),
             (r#"{"a": nil}"#, r#"at column 7 there is "nil""#),
+            (r#"{"a": tru}"#, r#"at column 7 there is "tru""#),
             (
                 r#"{"ä": 1 x}"#,
                 r#"at column 9 there is "x": expected `,` or `}`"#,

@@ -134,7 +134,7 @@ pub(crate) fn check_together(
     problems: &Problems,
 ) {
     if let Some(Err(reason)) = rules.map(|rules| (rules.all)(kafka)) {
-        let message = format!("the settings in [kafka.client] don't go together: {reason}");
+        let message = format!("librdkafka refuses [kafka.client] as a whole: {reason}");
         problems.add(place, message);
     }
 }
