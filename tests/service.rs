@@ -84,15 +84,8 @@ fn a_compacted_topic_ends_it_and_is_named() {
 fn an_address_in_use_is_said_once() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     let address = taken.local_addr().expect("it is bound").to_string();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("address-in-use");
-    fs::create_dir_all(&folder).expect("the folder is writable");
-    let file = folder.join("kept.toml");
-    let config = format!(
-        "{}[http]\nlisten = \"{address}\"\n",
-        small("127.0.0.1:1", "any")
-    );
-    fs::write(&file, config).expect("the folder is writable");
-    let file = file.display().to_string();
+    let http = format!("[http]\nlisten = \"{address}\"\n");
+    let file = file("address-in-use", &(small("127.0.0.1:1", "any") + &http));
     let done = finish(
         env!("CARGO_BIN_EXE_kept"),
         &["run", "--config", &file],
@@ -125,6 +118,54 @@ fn a_second_signal_ends_it_at_once() {
         kept.log()
     );
     assert!(!kept.log().contains("stopped"), "{}", kept.log());
+}
+
+/// Whether its topic is compacted is not known then, and no reason to end.
+#[test]
+fn a_silent_broker_is_warned_of_and_asked_again() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let brokers = silent.local_addr().expect("it is bound").to_string();
+    let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &small(&brokers, "any"));
+    support::until(LONG, "it warns", || {
+        let log = kept.log();
+        log.contains("whether a topic is compacted is not known") && log.contains("asking again")
+    });
+    assert_eq!(kept.process().ended(), None, "{}", kept.log());
+    assert_eq!(kept.get("/livez", &[]).status, 200);
+    let status = kept.terminate();
+    assert!(status.success(), "{status}: {}", kept.log());
+}
+
+/// With one partition the catalogue is within its limit, with the three that there are it is not.
+#[test]
+fn the_check_counts_the_series_of_the_partitions_there_are() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("checked", 3, &[]);
+    let limit = "[catalogue]\nmax_series = 7000\n";
+    let file = file("checked", &(small(&kafka.brokers(), "checked") + limit));
+    let check = ["check", "--config", &file, "--broker"];
+    let one = finish(env!("CARGO_BIN_EXE_kept"), &check[..3], None);
+    assert!(one.status.success(), "{one:?}");
+    assert!(
+        one.stdout.contains("with one partition: about 6"),
+        "{one:?}"
+    );
+    let real = finish(env!("CARGO_BIN_EXE_kept"), &check, None);
+    assert_eq!(real.status.code(), Some(1), "{real:?}");
+    let three = "with all partitions on one instance (3 of checked)";
+    assert!(
+        real.stdout.contains(&format!("{three}: about 1")),
+        "{real:?}"
+    );
+    let refusal = format!("series {three}, above max_series = 7000");
+    assert!(real.stderr.contains(&refusal), "{real:?}");
+}
+
+/// A configuration in a file of its own.
+fn file(name: &str, text: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("service-{name}.toml"));
+    fs::write(&path, text).expect("the folder is writable");
+    path.display().to_string()
 }
 
 fn small(brokers: &str, topic: &str) -> String {
