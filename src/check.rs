@@ -79,11 +79,13 @@ fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
     };
     let mut checked = check_broker(&settings.kafka, plan, &mut keys);
     write(io::stdout().lock(), &estimates(plan, &checked.partitions));
-    let refusal = refuse_series(plan, &checked.partitions).map(|message| Finding {
-        level: Level::Error,
+    // Only a warning: an instance of several has its share of the partitions, and dimensions
+    // without declared values are guesses. What one partition exceeds was refused before.
+    let many = series_of_all(plan, &checked.partitions).map(|message| Finding {
+        level: Level::Warning,
         message,
     });
-    checked.findings.splice(0..0, refusal);
+    checked.findings.splice(0..0, many);
     let findings = checked.findings;
     let errors = findings
         .iter()
@@ -139,7 +141,7 @@ fn summary(plan: &Plan) -> String {
 }
 
 /// Why the series of all partitions are too many for one instance, if so.
-fn refuse_series(plan: &Plan, partitions: &[Option<usize>]) -> Option<String> {
+fn series_of_all(plan: &Plan, partitions: &[Option<usize>]) -> Option<String> {
     let of_kpis = partitions_of_kpis(plan, partitions);
     too_many_series(
         plan,

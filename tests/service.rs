@@ -136,7 +136,8 @@ fn a_silent_broker_is_warned_of_and_asked_again() {
     assert!(status.success(), "{status}: {}", kept.log());
 }
 
-/// With one partition the catalogue is within its limit, with the three that there are it is not.
+/// With one partition the catalogue is within its limit; that three on one instance are not is a
+/// warning, because several instances share them.
 #[test]
 fn the_check_counts_the_series_of_the_partitions_there_are() {
     let kafka = Kafka::shared();
@@ -151,14 +152,18 @@ fn the_check_counts_the_series_of_the_partitions_there_are() {
         "{one:?}"
     );
     let real = finish(env!("CARGO_BIN_EXE_kept"), &check, None);
-    assert_eq!(real.status.code(), Some(1), "{real:?}");
+    assert!(real.status.success(), "{real:?}");
     let three = "with all partitions on one instance (3 of checked)";
     assert!(
         real.stdout.contains(&format!("{three}: about 1")),
         "{real:?}"
     );
-    let refusal = format!("series {three}, above max_series = 7000");
-    assert!(real.stderr.contains(&refusal), "{real:?}");
+    let warning = format!("series {three}, above max_series = 7000");
+    assert!(
+        real.stderr.contains("warning: the catalogue can make"),
+        "{real:?}"
+    );
+    assert!(real.stderr.contains(&warning), "{real:?}");
 }
 
 /// A configuration in a file of its own.

@@ -68,7 +68,7 @@ pub fn total_series(estimates: &[Estimate], partitions: &[u64]) -> u64 {
     .fold(0, u64::saturating_add)
 }
 
-/// Why an instance with all partitions must not run, if it can make more series than
+/// What to say of an instance with all partitions, if it can make more series than
 /// `max_series`; `what` says how many partitions, like `one partition`.
 pub fn too_many_series(
     plan: &Plan,
