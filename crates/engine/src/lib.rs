@@ -16,6 +16,7 @@ mod panes;
 mod promise;
 mod series;
 pub mod sketch;
+pub mod snapshot;
 pub mod survival;
 mod table;
 mod task;
