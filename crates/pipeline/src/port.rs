@@ -91,6 +91,9 @@ pub enum SaveError {
     /// Another snapshot of this name is there with other bytes: a bug, since equal names mean equal
     /// states. What differs.
     Differs(String),
+    /// Sections that the head refers to and that were not handed over are gone from the store:
+    /// somebody emptied it. Nothing counts as stored any more; the next save hands out everything.
+    Incomplete(String),
 }
 
 /// What can happen to a worker.
