@@ -12,10 +12,10 @@ use engine::Task;
 use events::{EventTime, Span};
 use simulator::shop::Chance;
 
-use super::compare::{differences, percentile_differences};
 use super::plans::Recipe;
 use super::seeds;
 use super::streams::{Line, after_base, describe, logs, oracle, recipe};
+use simulator::compare::{differences, percentile_differences};
 
 /// A plan and its logs.
 struct Case {

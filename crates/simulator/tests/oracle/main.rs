@@ -1,7 +1,6 @@
 //! The engine against the naive oracle, and the oracle against examples worked out by hand.
 
 mod agreement;
-mod compare;
 mod limits;
 mod plans;
 mod reading;
