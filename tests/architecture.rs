@@ -15,7 +15,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each of them may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("events", &[]),
     ("catalogue", &["events"]),
     ("engine", &["events", "catalogue"]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("exposition", &["events", "catalogue", "engine"]),
     ("simulator", &["events", "catalogue", "engine", "pipeline"]),
     ("kafka", &["events", "catalogue", "engine", "pipeline"]),
+    ("store", &["events", "catalogue", "engine", "pipeline"]),
     ("server", &["events", "catalogue", "engine", "exposition"]),
     ("support", &[]),
 ];
