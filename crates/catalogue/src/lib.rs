@@ -121,6 +121,7 @@ pub mod packs;
 pub mod plan;
 pub mod settings;
 
+pub mod fingerprint;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use settings::Settings;

@@ -2,7 +2,8 @@
 //!
 //! Maps are written in the order of their keys, queues as sets, and only what is logically there:
 //! entries that the clocks have passed are skipped even if memory still holds them. Integers are
-//! little-endian and fixed width. Invariant 3.1 is tested on these bytes.
+//! little-endian and fixed width. Invariant 3.1 is tested on these bytes; snapshots are made of
+//! them too (`crate::decode` reads them back), with more of what memory holds.
 
 use events::{EventTime, Key};
 
@@ -20,9 +21,29 @@ impl Encoder {
         self.bytes
     }
 
+    /// What was written so far.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The length of what follows.
     pub fn length(&mut self, length: usize) {
         self.unsigned(length as u64);
+    }
+
+    /// Bytes as they are, without their length.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// A small number, a tag or a flag.
+    pub fn byte(&mut self, value: u8) {
+        self.bytes.push(value);
+    }
+
+    /// A number of 32 bits.
+    pub fn short(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
     /// A count, an index or a flag.

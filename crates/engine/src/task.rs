@@ -4,6 +4,9 @@
 //! with its partition's clock as it was (k), then the clock moves, then what the clock decides
 //! happens.
 
+mod saved;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part, Plan, TopicId};
@@ -17,8 +20,12 @@ use crate::input::{Admission, InputState, dimensions};
 use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
+use crate::snapshot::SectionRef;
 use crate::uses::{Role, TypeUses, index_of, matches, table};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
+
+pub use saved::Restored;
+pub(crate) use saved::outline_inputs;
 
 /// How far the clocks go on between two sweeps of what is logically gone.
 const FORGET_EVERY: Span = Span::from_seconds(60);
@@ -36,6 +43,10 @@ pub struct Task {
     kpis: Vec<KpiSlot>,
     /// By input: a sweep follows the clock of what it sweeps.
     forgotten_at: Vec<EventTime>,
+    /// Sections of snapshots that are known to be stored.
+    stored: BTreeSet<SectionRef>,
+    /// Only in the simulator's proof: all inputs share the greatest clock, which is wrong.
+    shared_clock: bool,
 }
 
 /// One KPI of the task.
@@ -95,6 +106,8 @@ impl Task {
             uses: Arc::new(table(&plan, definition)),
             kpis: definition.kpis.iter().map(slot).collect(),
             forgotten_at: vec![EventTime::MIN; definition.topics.len()],
+            stored: BTreeSet::new(),
+            shared_clock: false,
             plan,
         }
     }
@@ -102,6 +115,18 @@ impl Task {
     /// Reading an input begins at this offset.
     pub fn start_at(&mut self, input: usize, offset: i64) {
         self.inputs[input].start_at(offset);
+    }
+
+    /// The log has lost the next records of one input: so many are left out, and counted.
+    pub fn skip(&mut self, input: usize, records: u64) {
+        self.inputs[input].skip(records);
+    }
+
+    /// Breaks the rule that each input has a clock of its own: k and the clocks become the greatest
+    /// of all inputs'. For the simulator's proof that it would notice.
+    pub fn with_shared_clock(mut self) -> Task {
+        self.shared_clock = true;
+        self
     }
 
     /// The next offset of each input.
@@ -140,6 +165,11 @@ impl Task {
             let Admission {
                 k, kafka, too_late, ..
             } = admission;
+            let k = if self.shared_clock {
+                self.clocks[input].max(k)
+            } else {
+                k
+            };
             let seen = Seen {
                 input,
                 offset,
@@ -157,6 +187,9 @@ impl Task {
         }
         if self.inputs[input].advance(event, admission.kafka) {
             self.clocks[input] = self.inputs[input].clock();
+            if self.shared_clock {
+                self.share_clock();
+            }
             self.advance(input);
         }
     }
@@ -221,6 +254,11 @@ impl Task {
             }
         }
         out.into_bytes()
+    }
+
+    fn share_clock(&mut self) {
+        let greatest = self.clocks.iter().copied().max();
+        self.clocks.fill(greatest.unwrap_or(EventTime::MIN));
     }
 
     /// The clock of one input went on.

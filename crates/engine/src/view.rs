@@ -62,6 +62,8 @@ pub struct InputView {
     pub clock: Option<EventTime>,
     /// The Kafka timestamp of the first record counted here: the counters' created timestamp.
     pub created: Option<KafkaTime>,
+    /// `kept_log_gap_records_total`: records that the log had lost before they were read.
+    pub gap: u64,
     /// `kept_events_total` by type and source; both capped, then `other`.
     pub events: Vec<EventCounts>,
     /// `kept_records_rejected_total`, by `Reject::ALL`'s order.

@@ -1,0 +1,162 @@
+//! Puts a head and its sections together.
+//!
+//! What becomes a section depends on the state alone: a block that is closed, by the clocks, and
+//! has at least `SECTION_BYTES`. What was written last time and is known to be unchanged and stored
+//! is only referred to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{MAGIC, Section, SectionRef, Snapshot, VERSION};
+use crate::encode::Encoder;
+
+/// Smaller blocks stay in the head: an object of their own would cost more than their bytes.
+const SECTION_BYTES: usize = 32 * 1024;
+
+/// The tag of a block in the head.
+pub(super) const HERE: u8 = 0;
+/// The tag of a block that is a section.
+pub(super) const SECTION: u8 = 1;
+
+/// The sections that a state's closed blocks were last written as, by the block's number; without
+/// those that changed since.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Blocks(BTreeMap<i64, SectionRef>);
+
+impl Blocks {
+    /// The block with this number is another one now.
+    pub fn touch(&mut self, number: i64) {
+        self.0.remove(&number);
+    }
+
+    /// All blocks before this one may have changed.
+    pub fn touch_before(&mut self, number: i64) {
+        self.0 = self.0.split_off(&number);
+    }
+
+    /// Whether a block is unchanged and in the store.
+    pub fn is_known(&self, number: i64, writer: &Writer<'_>) -> bool {
+        let section = self.0.get(&number);
+        section.is_some_and(|reference| writer.stored.contains(reference))
+    }
+
+    /// The numbers of all of them.
+    pub fn numbers(&self) -> impl Iterator<Item = i64> {
+        self.0.keys().copied()
+    }
+
+    /// The number after the newest one.
+    pub fn end(&self) -> i64 {
+        self.0.last_key_value().map_or(i64::MIN, |last| last.0 + 1)
+    }
+}
+
+/// See the file's header.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    stored: &'a BTreeSet<SectionRef>,
+    directory: Vec<SectionRef>,
+    sections: Vec<Section>,
+    /// What is being written, for the labels of sections.
+    scope: String,
+}
+
+/// A KPI's state as it goes into the head.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub id: String,
+    pub fingerprint: u64,
+    pub state: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// `stored`: sections that needn't be handed out again.
+    pub fn new(stored: &'a BTreeSet<SectionRef>) -> Writer<'a> {
+        Writer {
+            stored,
+            directory: Vec::new(),
+            sections: Vec::new(),
+            scope: String::new(),
+        }
+    }
+
+    /// What comes now: a topic or a KPI. Sections begin with it, so that no two are the same.
+    pub fn enter(&mut self, scope: &str) {
+        scope.clone_into(&mut self.scope);
+    }
+
+    /// Writes the block with this number. `what` names its kind within the scope; `closed`: by the
+    /// clocks; `encode` writes its content.
+    pub fn block(
+        &mut self,
+        out: &mut Encoder,
+        (what, number, closed): (&str, i64, bool),
+        blocks: &mut Blocks,
+        encode: impl FnOnce(&mut Encoder),
+    ) {
+        out.signed(number);
+        if closed && blocks.is_known(number, self) {
+            let reference = blocks.0[&number];
+            return self.refer(reference, out);
+        }
+        blocks.touch(number);
+        let mut block = Encoder::default();
+        block.text(&self.scope);
+        block.text(what);
+        block.signed(number);
+        encode(&mut block);
+        let bytes = block.into_bytes();
+        if !closed || bytes.len() < SECTION_BYTES {
+            out.byte(HERE);
+            out.length(bytes.len());
+            return out.raw(&bytes);
+        }
+        let reference = SectionRef {
+            hash: xxh3_128(&bytes),
+            length: bytes.len() as u64,
+        };
+        blocks.0.insert(number, reference);
+        if !self.stored.contains(&reference) {
+            let bytes = bytes.into();
+            self.sections.push(Section { reference, bytes });
+        }
+        self.refer(reference, out);
+    }
+
+    /// The whole snapshot.
+    pub fn finish(self, partition: i32, note: &[u8], inputs: &[u8], kpis: &[Part]) -> Snapshot {
+        let mut head = Encoder::default();
+        head.raw(MAGIC);
+        head.raw(&VERSION.to_le_bytes());
+        head.raw(&partition.to_le_bytes());
+        head.length(note.len());
+        head.raw(note);
+        head.length(self.directory.len());
+        for reference in &self.directory {
+            head.raw(&reference.hash.to_le_bytes());
+            head.unsigned(reference.length);
+        }
+        head.length(inputs.len());
+        head.raw(inputs);
+        head.length(kpis.len());
+        for kpi in kpis {
+            head.text(&kpi.id);
+            head.unsigned(kpi.fingerprint);
+            head.length(kpi.state.len());
+            head.raw(&kpi.state);
+        }
+        let checksum = xxh3_128(head.bytes());
+        head.raw(&checksum.to_le_bytes());
+        Snapshot {
+            head: head.into_bytes(),
+            sections: self.sections,
+        }
+    }
+
+    fn refer(&mut self, reference: SectionRef, out: &mut Encoder) {
+        out.byte(SECTION);
+        out.short(self.directory.len() as u32);
+        self.directory.push(reference);
+    }
+}
