@@ -298,7 +298,8 @@ impl Task {
         }
     }
 
-    fn exact(&self) -> bool {
+    /// False once a limit was hit: then two tasks at the same offsets may differ.
+    pub fn exact(&self) -> bool {
         let kpi_exact = |slot: &KpiSlot| match &slot.state {
             KpiState::Promise { state, .. } => state.exact(),
             KpiState::Funnel { state, .. } => state.exact(),
