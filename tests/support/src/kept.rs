@@ -102,6 +102,16 @@ impl Kept {
         self.process.wait(GRACE)
     }
 
+    /// Stops all of its threads where they are (SIGSTOP), until `resume`.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on after `pause`.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
         self.process.kill();
