@@ -35,8 +35,13 @@
 //! [http]
 //! listen = "127.0.0.1:9464"
 //! [state]
-//! url = "file:///var/lib/kept"
-//! snapshot_every = "10s"
+//! url = "file:///var/lib/kept"      # or s3://bucket/path, gs://bucket/path, az://container/path
+//! snapshot_every = "10s"            # longer when it would cost more than 3 % of the time
+//! keep = 3                          # snapshots of each task
+//! log_gap = "continue"              # or "stop": when unread records are gone from the log
+//! [state.options]                   # for the object store, as it names them; none by default
+//! aws_region = "eu-west-1"
+//! aws_secret_access_key_file = "secret" # the file's content, trimmed
 //! [catalogue]
 //! namespace = "shop"
 //! packs = ["promise", "cart"]       # default: both, or none when there are `files`
@@ -116,12 +121,12 @@ mod warnings;
 
 pub mod canonical;
 pub mod estimate;
+pub mod fingerprint;
 pub mod metrics;
 pub mod packs;
 pub mod plan;
 pub mod settings;
 
-pub mod fingerprint;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use settings::Settings;
@@ -177,9 +182,10 @@ pub fn wanted_files(text: &str, variables: &[(String, String)]) -> Vec<String> {
         .flatten()
         .map(|file: Sited<String>| file.value)
         .collect();
-    names.extend(client::secret_files(
-        inner(root.table("kafka"), "client").as_ref(),
-    ));
+    for (section, key) in [("kafka", "client"), ("state", "options")] {
+        let passed_on = inner(root.table(section), key);
+        names.extend(client::secret_files(passed_on.as_ref()));
+    }
     names
 }
 
