@@ -1,0 +1,128 @@
+//! Fault 5 of issue 4: a disk that is full or read-only, a store that is not there for a while. The
+//! service goes on counting and showing, the age of its snapshots grows, and it recovers by itself.
+
+use std::fs;
+use std::time::Duration;
+
+use support::{Kept, Samples, within};
+
+use crate::agreement::Truth;
+use crate::files::{Disk, await_heads};
+use crate::stage::{PACE, Stage, await_metrics};
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_full_disk_holds_nothing_up() {
+    let mut stage = Stage::new("full", 105);
+    let folder = stage.state.path().to_owned();
+    let disk = Disk::mount(&folder, "24m");
+    let (mut kept, load, config) = begin(&mut stage);
+    let filler = disk.fill();
+    trouble(&kept, &load);
+    // It dies now: what could be saved is old, and the log makes up for it.
+    kept.kill();
+    let kept = stage.run(&config);
+    trouble(&kept, &load);
+    fs::remove_file(filler).expect("it is ours");
+    recovers(&kept);
+    load.finish();
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+}
+
+#[test]
+fn a_read_only_disk_holds_nothing_up() {
+    let mut stage = Stage::new("readonly", 205);
+    let folder = stage.state.path().to_owned();
+    let disk = Disk::mount(&folder, "64m");
+    let (mut kept, load, config) = begin(&mut stage);
+    disk.set_read_only(true);
+    trouble(&kept, &load);
+    kept.kill();
+    let kept = stage.run(&config);
+    trouble(&kept, &load);
+    disk.set_read_only(false);
+    recovers(&kept);
+    load.finish();
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+}
+
+/// While it is down nobody knows what there is: a process that starts then waits, and never begins
+/// anew.
+#[test]
+fn a_store_that_is_down_is_waited_for() {
+    let mut stage = Stage::new("down", 305);
+    let (mut kept, load, config) = begin(&mut stage);
+    let folder = stage.state.path().to_owned();
+    let aside = folder.with_extension("aside");
+    // A file where the folder was: every request fails, and none says that nothing is there.
+    fs::rename(&folder, &aside).expect("the folder is ours");
+    fs::write(&folder, "").expect("the place is free");
+    trouble(&kept, &load);
+    kept.kill();
+    let mut kept = stage.start(&config);
+    within(LONG, "it has asked the store", || {
+        let log = kept.log();
+        log.contains(&stage.state.path().display().to_string())
+            .then_some(())
+    });
+    load.await_more(6000);
+    assert_eq!(kept.get("/readyz", &[]).status, 503, "{}", kept.log());
+    assert_eq!(support::partitions(&kept.scrape()).count(), 0);
+    fs::remove_file(&folder).expect("it is ours");
+    fs::rename(&aside, &folder).expect("the place is free again");
+    kept.await_ready();
+    recovers(&kept);
+    load.finish();
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+}
+
+/// A service at work, with snapshots, under load.
+fn begin(stage: &mut Stage) -> (Kept, support::Feeder, String) {
+    let config = stage.config();
+    let load = stage.sell(PACE);
+    let kept = stage.run(&config);
+    load.await_more(3000);
+    await_heads(stage, 1);
+    (kept, load, config)
+}
+
+/// Snapshots fail and are counted; records are taken and shown all the same; the last success stays
+/// where it was.
+#[track_caller]
+fn trouble(kept: &Kept, load: &support::Feeder) {
+    await_metrics(kept, "a snapshot fails", |samples| {
+        samples.sum("kept_snapshot_failures_total", &[]) > Some(0.0)
+    });
+    let before = kept.scrape();
+    load.await_more(4000);
+    await_metrics(kept, "records are shown", |samples| {
+        events(samples) >= events(&before) + 3000.0
+    });
+    let after = kept.scrape();
+    assert_eq!(
+        last_success(&after),
+        last_success(&before),
+        "nothing could be saved"
+    );
+}
+
+/// Every task's snapshots go on.
+#[track_caller]
+fn recovers(kept: &Kept) {
+    let begin = last_success(&kept.scrape());
+    await_metrics(kept, "snapshots are saved again", |samples| {
+        last_success(samples) > begin
+    });
+}
+
+fn events(samples: &Samples) -> f64 {
+    samples.sum("kept_events_total", &[]).unwrap_or(0.0)
+}
+
+/// The oldest of the tasks' newest snapshots.
+fn last_success(samples: &Samples) -> f64 {
+    let all = samples.matching("kept_snapshot_last_success_timestamp_seconds", &[]);
+    all.map(|(_, seconds)| seconds)
+        .fold(f64::INFINITY, f64::min)
+}
