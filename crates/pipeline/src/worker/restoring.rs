@@ -1,0 +1,170 @@
+//! From a decision to a task: snapshots are read and checked, gaps and beginnings are told.
+
+use std::sync::Arc;
+
+use engine::Task;
+use engine::snapshot::{self, Snapshot};
+
+use super::share::name_of;
+use super::{Phase, Worker};
+use crate::header::Header;
+use crate::port::{Effect, Notice, TaskId};
+use crate::preparing::{Begun, Step};
+use crate::resume::{Cause, InputFacts, Shown, Start, repartitioned_message};
+use crate::running::Running;
+
+impl Worker {
+    /// The task of a snapshot and the KPIs that begin anew in it, or why it can't be used.
+    pub(super) fn restore(
+        &self,
+        id: TaskId,
+        start: &Start,
+        snapshot: &Snapshot,
+    ) -> Result<(Running, Vec<String>), String> {
+        let name = name_of(start).expect("a snapshot was asked for");
+        let note = snapshot::note(&snapshot.head).map_err(|refusal| refusal.to_string())?;
+        let header = Header::parse(note, start.offsets.len())?;
+        if header.lineage != name.lineage {
+            return Err(format!(
+                "unsound: its name says lineage {}, its content {}",
+                name.lineage, header.lineage
+            ));
+        }
+        let plan = Arc::clone(&self.plan);
+        let restored = Task::restore(plan, id.group, id.partition, snapshot)
+            .map_err(|refusal| refusal.to_string())?;
+        if !restored.task.offsets().eq(start.offsets.iter().copied()) {
+            return Err("unsound: its offsets are others than its name says".to_owned());
+        }
+        let running = Running::new(id, restored.task, header.inputs, header.lineage);
+        Ok((running, restored.anew))
+    }
+
+    /// A snapshot can't be used.
+    pub(super) fn refused(
+        &mut self,
+        task: TaskId,
+        name: &str,
+        reason: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let name = name.to_owned();
+        effects.push(Effect::Notice(Notice::Refused { task, name, reason }));
+    }
+
+    /// The task begins as decided.
+    pub(super) fn begin(
+        &mut self,
+        id: TaskId,
+        mut running: Running,
+        start: &Start,
+        anew: Vec<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let facts = self.facts(id);
+        let mut inputs = facts.iter().zip(&running.inputs);
+        if let Some((now, before)) =
+            inputs.find(|(now, before)| now.partitions != before.partitions)
+        {
+            let message = repartitioned_message(&now.topic, before.partitions, now.partitions);
+            return self.fail(message, effects);
+        }
+        let log_starts: Vec<i64> = facts.iter().map(|facts| facts.log_start).collect();
+        running.begin(start, &log_starts, self.rules);
+        let lineages: Vec<_> = facts
+            .iter()
+            .filter_map(|facts| facts.committed.as_ref()?.1)
+            .map(|note| note.lineage)
+            .collect();
+        running.base = match lineages.contains(&running.lineage) {
+            true => Some(running.lineage),
+            false => lineages.first().copied(),
+        };
+        self.tell(id, start, &facts, anew, effects);
+        let committed = facts
+            .iter()
+            .map(|facts| facts.committed.as_ref().map_or(0, |one| one.0));
+        let committed: Vec<i64> = committed.collect();
+        let overtaken = self.publisher.is_overtaken(id, &committed);
+        if start.zero_at.is_some() || start.commit || (overtaken && self.rules.withdraw_overtaken) {
+            self.publisher.withdraw(id, effects);
+        }
+        let begun = match start.commit {
+            true => Begun::ToBeCommitted,
+            false => Begun::Committed,
+        };
+        if let Some(pending) = self.pending(id) {
+            pending.step = Step::Ready(Box::new(running), begun);
+        }
+        if matches!(start.cause, Cause::Fresh | Cause::Recreated(..)) {
+            self.memory.remove(&id);
+        }
+        debug_assert!(matches!(self.phase, Phase::Preparing(_)));
+    }
+
+    /// What is worth a line in the log.
+    fn tell(
+        &self,
+        task: TaskId,
+        start: &Start,
+        facts: &[InputFacts],
+        anew: Vec<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut notice = |notice| effects.push(Effect::Notice(notice));
+        let replay = replay(start, facts);
+        let place = |input: usize| self.plan.groups[task.group].topics[input];
+        match &start.cause {
+            Cause::Fresh => {}
+            Cause::Kept => notice(Notice::Kept { task }),
+            Cause::Restored => {
+                let name = name_of(start).map(ToString::to_string).unwrap_or_default();
+                notice(Notice::Restored { task, name, replay });
+            }
+            Cause::Rebuilding => notice(Notice::Rebuilding { task, replay }),
+            Cause::TotalsLost => {}
+            Cause::Recreated(input, detail) => {
+                // Told already when it was a record that showed it.
+                if facts[*input].other_log.is_none() {
+                    let (topic, partition) = (place(*input), task.partition);
+                    let detail = detail.clone();
+                    notice(Notice::Recreated {
+                        topic,
+                        partition,
+                        detail,
+                    });
+                }
+            }
+        }
+        if start.zero_at.is_some() {
+            notice(Notice::TotalsLost { task, replay });
+        }
+        if name_of(start).is_some_and(|name| name.plan != self.fingerprints[task.group]) {
+            notice(Notice::Adopted { task, anew });
+        }
+        for (input, records) in start.skip.iter().enumerate() {
+            let records = u64::try_from(*records).unwrap_or(0);
+            if records > 0 {
+                let (topic, partition) = (place(input), task.partition);
+                notice(Notice::Gap {
+                    topic,
+                    partition,
+                    records,
+                });
+            }
+        }
+    }
+}
+
+/// How many records have to be read before it is shown.
+fn replay(start: &Start, facts: &[InputFacts]) -> u64 {
+    let inputs = start.offsets.iter().zip(&start.skip).enumerate();
+    let records = inputs.map(|(input, (offset, skip))| {
+        let until = match &start.shown {
+            Shown::Reached(reached) => reached[input],
+            Shown::CaughtUp => facts[input].log_end,
+        };
+        (until - offset - skip).max(0)
+    });
+    u64::try_from(records.sum::<i64>()).unwrap_or(0)
+}
