@@ -1,8 +1,8 @@
 //! What librdkafka calls back: rebalances are noted for the worker's loop, troubles are counted.
 //!
-//! A revocation is carried out at once (the loop drops what is still delivered of it); an
-//! assignment is only noted, because its start offsets must be looked up first, and that may take
-//! several tries. librdkafka waits for the `assign` call and keeps the membership alive meanwhile.
+//! Assignments and revocations are only noted: the loop answers an assignment at once, and gives
+//! partitions back when a last commit went through or took too long; librdkafka waits for that and
+//! keeps the membership alive meanwhile. What was lost without being asked is given up right here.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -23,8 +23,10 @@ use crate::metrics::{Metrics, Trouble};
 pub(crate) enum Rebalance {
     /// These partitions, in place of all before.
     Assigned(TopicPartitionList),
-    /// All partitions are taken away.
+    /// All partitions are to be given back: `unassign` says so.
     Revoked,
+    /// All partitions were taken away, and are given up already.
+    Lost,
 }
 
 /// The consumer's context.
@@ -56,6 +58,14 @@ impl Context {
     /// From now on assignments are turned down: the loop is gone.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives all partitions back to the group.
+    pub(crate) fn give_back(&self, consumer: &BaseConsumer<Context>) {
+        if let Err(error) = consumer.unassign() {
+            self.metrics
+                .trouble(Trouble::Other, &format!("giving partitions back: {error}"));
+        }
     }
 
     fn note(&self, rebalance: Rebalance) {
@@ -90,11 +100,13 @@ impl ConsumerContext for Context {
             self.note(Rebalance::Assigned(partitions.clone()));
             return;
         }
-        self.note(Rebalance::Revoked);
-        if let Err(error) = consumer.unassign() {
-            self.metrics
-                .trouble(Trouble::Other, &format!("giving partitions back: {error}"));
+        let lost = !assigned && consumer.assignment_lost();
+        if !lost && !self.closing.load(Ordering::Relaxed) {
+            self.note(Rebalance::Revoked);
+            return;
         }
+        self.note(Rebalance::Lost);
+        self.give_back(consumer);
     }
 }
 

@@ -8,11 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use events::Reject;
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
-use tracing::{debug, error, info};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+use tracing::{debug, error, info, warn};
 
 /// How long a trouble that goes on stays silent in the log.
 const QUIET: Duration = Duration::from_secs(60);
+
+/// Upper edges of `kept_commit_seconds`.
+const COMMIT_EDGES: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// The closed list behind the `kind` label of `kept_kafka_errors_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +80,7 @@ impl Trouble {
 pub struct Metrics {
     /// `kept_consumer_lag_messages{topic,partition}`.
     pub(crate) lag: IntGaugeVec,
+    commits: Histogram,
     rebalances: IntCounter,
     letters: IntCounter,
     letters_lost: IntCounter,
@@ -99,6 +105,12 @@ impl Metrics {
         for trouble in Trouble::ALL {
             troubles.with_label_values(&[trouble.as_str()]);
         }
+        let commits = HistogramOpts::new(
+            "kept_commit_seconds",
+            "From sending a commit to the broker's yes for all its partitions",
+        );
+        let commits = Histogram::with_opts(commits.buckets(COMMIT_EDGES.to_vec()))?;
+        registry.register(Box::new(commits.clone()))?;
         registry.register(Box::new(lag.clone()))?;
         registry.register(Box::new(troubles.clone()))?;
         let counter = |name: &str, help: &str| {
@@ -120,6 +132,7 @@ impl Metrics {
                 "Rejected records that did not reach the dead-letter topic",
             )?,
             lag,
+            commits,
             troubles,
             quiet_until: Arc::default(),
         })
@@ -149,6 +162,19 @@ impl Metrics {
     pub(crate) fn assigned(&self, worker: usize, partitions: usize) {
         self.rebalances.inc();
         info!(worker, partitions, "assigned");
+    }
+
+    /// A share was not given back in time by the logic.
+    pub(crate) fn released_late(&self, worker: usize) {
+        warn!(
+            worker,
+            "partitions are given back without a last commit: it took too long"
+        );
+    }
+
+    /// A commit went through.
+    pub(crate) fn committed(&self, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
     }
 
     /// A record can't be an event. Counted by the pipeline (`kept_records_rejected_total`), per

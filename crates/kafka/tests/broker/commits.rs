@@ -1,0 +1,109 @@
+//! Commits and what hangs on them: who may commit, what the next owner finds, when a share is given
+//! back.
+
+use pipeline::Effect;
+use support::Kafka;
+
+use crate::recorder::{LONG, Recorded, fill, plan, settings};
+
+#[test]
+fn what_was_committed_is_found_by_the_next_owner_with_its_note() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("kept", 2, &[]);
+    fill(kafka, "kept", 2, 0, 10);
+    kafka.delete_records("kept", 1, 4);
+    let first = Recorded::start(0, settings(kafka, "kept"), plan(&["kept"]));
+    first.until("all records", |seen| seen.count() == 16);
+    assert_eq!(first.seen().positions[&(0, 0)].committed, None);
+    let answer = first.commit(7, &[((0, 0), 6), ((0, 1), 10)], "kept1 and more");
+    assert_eq!(answer, Ok(()));
+    assert_eq!(first.metric("kept_commit_seconds", &[]), Some(1.0));
+    first.stop();
+    assert!(first.seen().stopping);
+
+    let second = Recorded::start(0, settings(kafka, "kept"), plan(&["kept"]));
+    second.until("the rest", |seen| seen.count() == 4);
+    let positions = second.seen().positions.clone();
+    let committed = |partition| positions[&(0, partition)].committed.clone();
+    assert_eq!(committed(0), Some((6, "kept1 and more".to_owned())));
+    assert_eq!(committed(1), Some((10, "kept1 and more".to_owned())));
+    let other = &positions[&(0, 1)];
+    assert_eq!((other.log_start, other.log_end), (4, 10));
+    assert_eq!((other.fresh_start, other.partitions), (4, 2));
+    assert_eq!(
+        other.rebuild_start, 4,
+        "all of it is younger than the reach"
+    );
+    second.stop();
+}
+
+#[test]
+fn nobody_commits_without_a_share() {
+    let kafka = Kafka::shared();
+    let worker = Recorded::start(0, settings(kafka, "shareless"), plan(&["not.there.yet"]));
+    let answer = worker.commit(1, &[((0, 0), 5)], "");
+    let reason = answer.expect_err("it owns nothing");
+    assert!(reason.contains("not this worker's"), "{reason}");
+    worker.stop();
+}
+
+#[test]
+fn a_refusal_of_one_partition_is_a_refusal() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("half", 1, &[]);
+    let worker = Recorded::start(0, settings(kafka, "half"), plan(&["half"]));
+    worker.until("its share", |seen| seen.assigned.len() == 1);
+    let answer = worker.commit(1, &[((0, 0), 0), ((0, 9), 0)], "");
+    let reason = answer.expect_err("there is no such partition");
+    assert!(reason.contains("half partition 9"), "{reason}");
+    // The broker takes no more than 4096 bytes of metadata.
+    let answer = worker.commit(2, &[((0, 0), 0)], &"x".repeat(5000));
+    assert!(answer.is_err(), "the note is too long");
+    assert_eq!(worker.commit(3, &[((0, 0), 0)], "short"), Ok(()));
+    assert_eq!(worker.metric("kept_commit_seconds", &[]), Some(1.0));
+    worker.stop();
+}
+
+#[test]
+fn a_revoked_share_can_be_committed_until_it_is_given_back() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("last", 2, &[]);
+    fill(kafka, "last", 2, 0, 5);
+    let first = Recorded::start(0, settings(kafka, "last"), plan(&["last"]));
+    first.until("all records", |seen| seen.count() == 10);
+    first.seen().keep_share = true;
+    let second = Recorded::start(1, settings(kafka, "last"), plan(&["last"]));
+    first.until("the revocation", |seen| seen.revocations == 1);
+    let answer = first.commit(1, &[((0, 0), 5), ((0, 1), 5)], "the last one");
+    assert_eq!(answer, Ok(()));
+    assert!(
+        second.seen().assigned.is_empty(),
+        "it is not given back yet"
+    );
+    first.seen().orders.push(Effect::Release);
+    second.until("its half", |seen| seen.assigned.len() == 1);
+    let seen = second.seen();
+    let position = seen.positions.values().next().expect("it has one");
+    assert_eq!(position.committed, Some((5, "the last one".to_owned())));
+    drop(seen);
+    second.stop();
+    first.stop();
+}
+
+#[test]
+fn a_share_that_is_not_given_back_is_taken() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("kept.back", 2, &[]);
+    let first = Recorded::start(0, settings(kafka, "kept.back"), plan(&["kept.back"]));
+    first.until("its share", |seen| seen.assigned.len() == 2);
+    first.seen().keep_share = true;
+    let second = Recorded::start(1, settings(kafka, "kept.back"), plan(&["kept.back"]));
+    second.until("its half", |seen| seen.assigned.len() == 1);
+    first.until("the other half", |seen| seen.assigned.len() == 1);
+    // It does not say either that it is done stopping.
+    let begin = std::time::Instant::now();
+    first.stop();
+    assert!(begin.elapsed() < LONG / 2);
+    second.until("all of it", |seen| seen.assigned.len() == 2);
+    second.stop();
+}
