@@ -29,7 +29,7 @@ pub(crate) async fn load(
 ) -> Result<Snapshot, LoadError> {
     let head = load_head(depot, folder, name).await?;
     let wanted = references(&head)
-        .map_err(|reason| LoadError::Unsound(format!("{}/{name}: {reason}", folder.path())))?;
+        .map_err(|refusal| LoadError::Unsound(format!("{}/{name}: {refusal}", folder.path())))?;
     let slots = Arc::new(Semaphore::new(FETCHES));
     let mut fetches = JoinSet::new();
     for reference in wanted.iter().copied() {

@@ -10,19 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use engine::snapshot::SectionRef;
+use engine::snapshot::{Refusal, SectionRef};
+use pipeline::name::SnapshotName;
 use pipeline::port::LoadError;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::depot::Depot;
-use crate::folder::{HEAD_SUFFIX, SECTIONS, TaskFolder, section_name};
+use crate::folder::{SECTIONS, TaskFolder, section_name};
 use crate::head::references;
 use crate::inspect::{Stored, heads, list};
 use crate::load::load_head;
 
 /// How old an object must be before somebody who may not know its use deletes it. Far longer than
 /// any save takes, and than clocks of writer and store are apart.
-const GRACE: Duration = Duration::from_secs(3600);
+pub(crate) const GRACE: Duration = Duration::from_secs(3600);
 /// Between two looks at the sections of a task: what is to go is an hour old anyway.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
@@ -99,23 +100,6 @@ impl Retention {
     }
 }
 
-/// What a name says: whose it is and how far it had come. `{plan}-{lineage}-{offset}[.{offset}]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Name<'a> {
-    lineage: &'a str,
-    offsets: Vec<i64>,
-}
-
-fn parse(name: &str) -> Option<Name<'_>> {
-    let stem = name.strip_suffix(HEAD_SUFFIX)?.trim_end_matches('~');
-    let (lineage, offsets) = stem.rsplit_once('-')?;
-    let offsets = offsets.split('.').map(|text| text.parse().ok());
-    Some(Name {
-        lineage,
-        offsets: offsets.collect::<Option<_>>()?,
-    })
-}
-
 /// Snapshots of one writer ascend in every offset; of two the one that read more counts as newer.
 fn progress(offsets: &[i64]) -> (i128, &[i64]) {
     (
@@ -126,21 +110,20 @@ fn progress(offsets: &[i64]) -> (i128, &[i64]) {
 
 /// The names that may go. Names of another make are left alone.
 fn superseded(heads: &[Stored], written: &str, keep: usize, now: SystemTime) -> BTreeSet<String> {
-    let Some(own) = parse(written) else {
+    let Some(own) = SnapshotName::parse(written) else {
         return BTreeSet::new();
     };
-    let mut lineages: BTreeMap<&str, Vec<(Name<'_>, &Stored)>> = BTreeMap::new();
-    for (name, head) in heads
-        .iter()
-        .filter_map(|head| Some((parse(&head.name)?, head)))
-    {
-        lineages.entry(name.lineage).or_default().push((name, head));
+    let mut lineages: BTreeMap<_, Vec<(SnapshotName, &Stored)>> = BTreeMap::new();
+    for head in heads {
+        if let Some(name) = SnapshotName::parse(&head.name) {
+            lineages.entry(name.lineage).or_default().push((name, head));
+        }
     }
     for list in lineages.values_mut() {
         list.sort_by(|(one, _), (other, _)| progress(&other.offsets).cmp(&progress(&one.offsets)));
     }
     let mut gone = BTreeSet::new();
-    if let Some(list) = lineages.remove(own.lineage) {
+    if let Some(list) = lineages.remove(&own.lineage) {
         let older = list.iter().skip(keep).map(|(_, head)| head.name.clone());
         gone.extend(older.filter(|name| name != written));
     }
@@ -169,12 +152,11 @@ async fn sweep(
     let mut used: BTreeSet<String> = uses.iter().map(section_name).collect();
     let now = SystemTime::now();
     let objects = list(depot, folder, SECTIONS).await?;
-    let is_candidate = |used: &BTreeSet<String>, name: &str| !used.contains(name);
     let mut old: Vec<(&str, _)> = objects
         .iter()
         .filter(|object| is_old(object.last_modified.into(), now))
         .filter_map(|object| Some((object.location.filename()?, &object.location)))
-        .filter(|(name, _)| is_candidate(&used, name))
+        .filter(|(name, _)| !used.contains(*name))
         .collect();
     if old.is_empty() {
         return Ok(());
@@ -186,17 +168,15 @@ async fn sweep(
             // Nobody can ever use it.
             Err(LoadError::Unsound(_)) => continue,
         };
-        // A head that we can't read may be a newer version's: what it uses is not known.
-        let Ok(uses) = references(&head) else {
-            debug!(
-                task = folder.path(),
-                name, "sections stay: this one can't be read"
-            );
-            return Ok(());
+        let uses = match references(&head) {
+            Ok(uses) => uses,
+            // What one of another version uses is not known.
+            Err(Refusal::Version(_)) => return Ok(()),
+            Err(_) => continue,
         };
         used.extend(uses.iter().map(section_name));
     }
-    old.retain(|(name, _)| is_candidate(&used, name));
+    old.retain(|(name, _)| !used.contains(*name));
     for (_, path) in &old {
         depot.delete(path).await?;
     }

@@ -4,10 +4,11 @@
 //! the same state) or it is damaged, and then it is written over: equal names mean equal bytes. Two
 //! sound heads of one name that differ are a bug, and nothing is overwritten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use engine::snapshot::{Section, SectionRef, Snapshot};
+use engine::snapshot::{Refusal, Section, SectionRef, Snapshot, VERSION};
 use object_store::path::Path;
 use pipeline::port::{LoadError, SaveError};
 use tokio::sync::Semaphore;
@@ -20,9 +21,12 @@ use crate::head::{HEAD_BYTES_MOST, references};
 use crate::inspect::list;
 use crate::load::{load_head, load_section};
 use crate::packing::pack;
+use crate::retention::GRACE;
 
 /// Sections that are compressed and written at the same time.
 const WRITES: usize = 4;
+/// A section that nobody used for longer may be cleared away at any moment: it is written again.
+const FRESH: Duration = Duration::from_secs(GRACE.as_secs() / 2);
 /// Before the suffix of a name: the task said that its state depends on more than offsets.
 const INEXACT: char = '~';
 
@@ -42,7 +46,8 @@ pub(crate) async fn save(
         let message = format!("its head has {length} bytes, above the limit of {HEAD_BYTES_MOST}");
         return Err(unavailable(message));
     }
-    let wanted = references(&snapshot.head).map_err(unavailable)?;
+    let wanted = references(&snapshot.head)
+        .map_err(|refusal| unavailable(format!("its own head is {refusal}")))?;
     let stored = stored_sections(depot, folder)
         .await
         .map_err(SaveError::Unavailable)?;
@@ -55,11 +60,16 @@ pub(crate) async fn save(
     })
 }
 
-/// The names of the sections that are there.
-async fn stored_sections(depot: &Depot, folder: &TaskFolder) -> Result<BTreeSet<String>, String> {
-    let objects = list(depot, folder, SECTIONS).await?;
-    let names = objects.iter().map(|object| object.location.filename());
-    Ok(names.flatten().map(str::to_owned).collect())
+/// The sections that are there, by name, and when they were written.
+type Sections = BTreeMap<String, SystemTime>;
+
+async fn stored_sections(depot: &Depot, folder: &TaskFolder) -> Result<Sections, String> {
+    let objects = list(depot, folder, SECTIONS).await?.into_iter();
+    let named = objects.filter_map(|object| {
+        let name = object.location.filename()?.to_owned();
+        Some((name, object.last_modified.into()))
+    });
+    Ok(named.collect())
 }
 
 /// A head must not be written when a section of it is neither there nor comes with it.
@@ -67,10 +77,11 @@ fn complete(
     folder: &TaskFolder,
     wanted: &[SectionRef],
     handed_over: &[Section],
-    stored: &BTreeSet<String>,
+    stored: &Sections,
 ) -> Result<(), SaveError> {
     let coming: BTreeSet<SectionRef> = handed_over.iter().map(|one| one.reference).collect();
-    let gone = |one: &&SectionRef| !coming.contains(one) && !stored.contains(&section_name(one));
+    let gone =
+        |one: &&SectionRef| !coming.contains(one) && !stored.contains_key(&section_name(one));
     let gone: Vec<String> = wanted.iter().filter(gone).map(section_name).collect();
     match gone.first() {
         None => Ok(()),
@@ -89,16 +100,16 @@ async fn save_sections(
     depot: &Depot,
     folder: &TaskFolder,
     sections: Vec<Section>,
-    stored: &BTreeSet<String>,
+    stored: &Sections,
 ) -> Result<u64, SaveError> {
     let slots = Arc::new(Semaphore::new(WRITES));
     let mut writes = JoinSet::new();
     for section in sections {
-        let there = stored.contains(&section_name(&section.reference));
+        let written = stored.get(&section_name(&section.reference)).copied();
         let (depot, folder, slots) = (depot.clone(), folder.clone(), Arc::clone(&slots));
         writes.spawn(async move {
             let _slot = slots.acquire().await.expect("it is never closed");
-            save_section(&depot, &folder, section, there).await
+            save_section(&depot, &folder, section, written).await
         });
     }
     let mut bytes = 0;
@@ -109,14 +120,16 @@ async fn save_sections(
     Ok(bytes)
 }
 
+/// `written`: when the one that is there was.
 async fn save_section(
     depot: &Depot,
     folder: &TaskFolder,
     section: Section,
-    there: bool,
+    written: Option<SystemTime>,
 ) -> Result<u64, String> {
     let reference = section.reference;
-    if there && is_sound(depot, folder, reference).await? {
+    let age = written.map(|at| at.elapsed().unwrap_or_default());
+    if age.is_some_and(|age| age < FRESH) && is_sound(depot, folder, reference).await? {
         return Ok(0);
     }
     let name = format!("{SECTIONS}/{}", section_name(&reference));
@@ -125,14 +138,13 @@ async fn save_section(
         .expect("a number in hexadecimal is a name");
     let packed = packed(move || pack(&section.bytes)).await?;
     let length = packed.len() as u64;
-    let again = packed.clone();
-    if depot.create(&path, packed).await? == Created::Now {
-        return Ok(length);
+    if age.is_none() {
+        let is_new = depot.create(&path, packed.clone()).await? == Created::Now;
+        if is_new || is_sound(depot, folder, reference).await? {
+            return Ok(if is_new { length } else { 0 });
+        }
     }
-    if is_sound(depot, folder, reference).await? {
-        return Ok(0);
-    }
-    depot.replace(&path, again).await?;
+    depot.replace(&path, packed).await?;
     Ok(length)
 }
 
@@ -172,9 +184,17 @@ async fn save_head(
         Err(LoadError::Unsound(_)) => Vec::new(),
         Err(LoadError::Unavailable(reason)) => return Err(SaveError::Unavailable(reason)),
     };
-    if references(&there).is_err() {
-        let replaced = depot.replace(path, packed).await;
-        return replaced.map(|()| length).map_err(SaveError::Unavailable);
+    match references(&there) {
+        Ok(_) => {}
+        Err(Refusal::Version(found)) if found > VERSION => {
+            let message = format!("{path}: there is one of a newer Kept (version {found})");
+            return Err(SaveError::Unavailable(message));
+        }
+        // Nobody can use it: it is torn, or of a version before ours.
+        Err(_) => {
+            let replaced = depot.replace(path, packed).await;
+            return replaced.map(|()| length).map_err(SaveError::Unavailable);
+        }
     }
     if name.trim_end_matches(HEAD_SUFFIX).ends_with(INEXACT) {
         return Ok(0);

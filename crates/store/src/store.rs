@@ -129,23 +129,17 @@ impl Inner {
         load::load(&self.depot, folder, name).await
     }
 
+    /// Answers when old ones are cleared away too, so that two of these never overlap in a task.
     pub async fn save(
-        self: Arc<Inner>,
+        &self,
         folder: &TaskFolder,
         name: &str,
         snapshot: Snapshot,
     ) -> Result<Saved, SaveError> {
-        let slot = self.saves.acquire().await.expect("it is never closed");
+        let _slot = self.saves.acquire().await.expect("it is never closed");
         let saved = save::save(&self.depot, folder, name, snapshot).await?;
-        drop(slot);
-        let (inner, folder, name) = (Arc::clone(&self), folder.clone(), name.to_owned());
-        let kept = saved.sections.clone();
-        tokio::spawn(async move {
-            inner
-                .retention
-                .tidy(&inner.depot, &folder, &name, &kept)
-                .await
-        });
+        let (retention, depot) = (&self.retention, &self.depot);
+        retention.tidy(depot, folder, name, &saved.sections).await;
         Ok(saved)
     }
 }
