@@ -4,11 +4,11 @@
 use std::fs;
 use std::time::Duration;
 
-use support::{Kept, Samples, within};
+use support::{Bucket, Kept, Mood, Samples, within};
 
 use crate::agreement::Truth;
 use crate::files::{Disk, await_heads};
-use crate::stage::{PACE, Stage, await_metrics};
+use crate::stage::{PACE, PARTITIONS, Stage, await_metrics};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -75,6 +75,54 @@ fn a_store_that_is_down_is_waited_for() {
     recovers(&kept);
     load.finish();
     Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+}
+
+/// Faults 3 and 5 on an object store: 503 for everything, and objects that are put while the reply
+/// is lost. What was put is found there and is good.
+#[test]
+fn a_bucket_answers_503_and_loses_replies() {
+    let mut stage = Stage::new("bucket", 405);
+    let bucket = Bucket::start();
+    let url = format!("url = \"file://{}\"\n", stage.state.path().display());
+    let every = "snapshot_every = \"1s\"\n";
+    let settings = format!("{every}{}", bucket.settings());
+    let config = stage.config().replace(&url, "").replace(every, &settings);
+    let load = stage.sell(PACE);
+    let mut kept = stage.run(&config);
+    await_keys(&bucket);
+    bucket.set_mood(Mood::Unavailable);
+    trouble(&kept, &load);
+    kept.kill();
+    let mut kept = stage.start(&config);
+    let asked = bucket.requests();
+    within(LONG, "it asks the bucket", || {
+        (bucket.requests() > asked + 4).then_some(())
+    });
+    assert_eq!(kept.get("/readyz", &[]).status, 503, "{}", kept.log());
+    bucket.set_mood(Mood::LosesReplies);
+    kept.await_ready();
+    load.await_more(4000);
+    recovers(&kept);
+    kept.kill();
+    bucket.set_mood(Mood::Well);
+    let kept = stage.run(&config);
+    let refused = kept.scrape().sum("kept_snapshots_refused_total", &[]);
+    assert_eq!(refused.unwrap_or(0.0), 0.0, "{}", kept.log());
+    load.finish();
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+}
+
+/// Waits until each partition has a snapshot in the bucket.
+fn await_keys(bucket: &Bucket) {
+    within(LONG, "there are snapshots", || {
+        let keys = bucket.keys();
+        let has_head = |partition: i32| {
+            let folder = format!("/{partition}/");
+            let mut heads = keys.iter().filter(|key| key.ends_with(".kept"));
+            heads.any(|key| key.contains(&folder))
+        };
+        (0..PARTITIONS).all(has_head).then_some(())
+    });
 }
 
 /// A service at work, with snapshots, under load.

@@ -10,6 +10,7 @@
 )]
 
 mod broker;
+mod bucket;
 mod feeder;
 mod freezer;
 mod history;
@@ -27,6 +28,7 @@ mod wait;
 mod watcher;
 
 pub use broker::Kafka;
+pub use bucket::{Bucket, Mood};
 pub use feeder::{Ending, Feeder, Sending, Transactions};
 pub use freezer::Frozen;
 pub use history::{History, partitions};
