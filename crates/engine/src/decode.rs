@@ -30,7 +30,7 @@ impl<'a> Decoder<'a> {
 
     /// Nothing may be left.
     pub fn end(&self) -> Read<()> {
-        if self.left.is_empty() {
+        if self.is_at_end() {
             Ok(())
         } else {
             Err(Unsound("more bytes than there should be"))
@@ -55,6 +55,16 @@ impl<'a> Decoder<'a> {
             Ok(length) if length <= most => Ok(length),
             _ => Err(Unsound("a length beyond the end")),
         }
+    }
+
+    /// A decoder of the next so many bytes; this one goes on behind them.
+    pub fn part(&mut self, length: usize) -> Read<Decoder<'a>> {
+        Ok(Decoder::new(self.raw(length)?))
+    }
+
+    /// Whether nothing is left.
+    pub fn is_at_end(&self) -> bool {
+        self.left.is_empty()
     }
 
     /// Bytes with their length before them.

@@ -36,6 +36,12 @@ impl Encoder {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Bytes with their length before them.
+    pub fn part(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.raw(bytes);
+    }
+
     /// A small number, a tag or a flag.
     pub fn byte(&mut self, value: u8) {
         self.bytes.push(value);

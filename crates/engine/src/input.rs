@@ -1,6 +1,8 @@
 //! One topic-partition as it is read: its clock, its memory of event ids, its dictionaries and
 //! what is counted of it whatever the KPIs.
 
+mod saved;
+
 use std::sync::Arc;
 
 use catalogue::plan::{FieldId, Plan, TopicId};
@@ -11,6 +13,8 @@ use crate::dictionary::{Dictionary, ValueId};
 use crate::encode::Encoder;
 use crate::series::{By, NO_DIMENSIONS};
 use crate::view::{DELAY_EDGES, EventCounts, Histogram, InputView};
+
+pub use saved::read_position;
 
 /// Event types and sources told apart in `kept_events_total`; further ones are `other`.
 const TYPE_NAMES: usize = 200;

@@ -1,5 +1,7 @@
 //! The series of one KPI: one state per combination of dimension values.
 
+mod saved;
+
 use std::sync::Arc;
 
 use catalogue::plan::MAX_DIMENSIONS;
@@ -9,13 +11,15 @@ use crate::dictionary::{Dictionary, OTHER, UNKNOWN, ValueId};
 use crate::encode::Encoder;
 use crate::table::SmallMap;
 use crate::view::Labels;
+use saved::NOT_CREATED;
 
 /// Dimension values by number, of the dictionaries of the partition that gives the dimensions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Dimensions(pub [ValueId; MAX_DIMENSIONS]);
 
 impl Dimensions {
-    fn packed(self) -> u64 {
+    /// As one number.
+    pub fn packed(self) -> u64 {
         self.0
             .iter()
             .fold(0, |packed, value| packed << 16 | u64::from(*value))
@@ -142,7 +146,8 @@ impl<S> SeriesTable<S> {
             .map(|id| {
                 let labels = self.labels(id, dictionaries);
                 let entry = &mut self.entries[id as usize];
-                each(labels, Some(entry.created), &mut entry.state)
+                let created = (entry.created != NOT_CREATED).then_some(entry.created);
+                each(labels, created, &mut entry.state)
             })
             .collect()
     }

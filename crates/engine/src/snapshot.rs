@@ -37,9 +37,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::decode::Unsound;
-pub(crate) use read::{Content, Sections, content};
+pub(crate) use read::{KpiContent, Sections, content};
 pub use read::{Outline, note, outline, references};
-pub(crate) use write::{Blocks, Part, Writer};
+pub(crate) use write::{Blocks, Part, SECTION_BYTES, Writer};
 
 /// The first bytes of a head.
 const MAGIC: &[u8; 8] = b"KEPTSNAP";

@@ -20,7 +20,7 @@ use crate::input::{Admission, InputState, dimensions};
 use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
-use crate::snapshot::SectionRef;
+use crate::snapshot::{SECTION_BYTES, SectionRef};
 use crate::uses::{Role, TypeUses, index_of, matches, table};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
 
@@ -45,6 +45,7 @@ pub struct Task {
     forgotten_at: Vec<EventTime>,
     /// Sections of snapshots that are known to be stored.
     stored: BTreeSet<SectionRef>,
+    section_bytes: usize,
     /// Only in the simulator's proof: all inputs share the greatest clock, which is wrong.
     shared_clock: bool,
 }
@@ -107,6 +108,7 @@ impl Task {
             kpis: definition.kpis.iter().map(slot).collect(),
             forgotten_at: vec![EventTime::MIN; definition.topics.len()],
             stored: BTreeSet::new(),
+            section_bytes: SECTION_BYTES,
             shared_clock: false,
             plan,
         }

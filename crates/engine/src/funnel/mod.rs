@@ -7,6 +7,7 @@
 //! nothing. Every ending is counted, so abandoned - recovered are the ones away now.
 
 mod entity;
+mod saved;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,8 +19,9 @@ use crate::count::encode_amounts;
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
-use crate::panes::{Panes, Reach};
+use crate::panes::{Panes, Reach, SavedPanes};
 use crate::series::{By, SeriesTable};
+use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
 use crate::view::FunnelSeries;
@@ -43,6 +45,9 @@ pub struct FunnelState {
     window_dropped: u64,
     field_errors: FieldErrors,
     overflowed: bool,
+    saved_panes: SavedPanes,
+    /// What the last snapshot made of ended entities.
+    saved_entities: Blocks,
 }
 
 /// What an event is to a funnel.
@@ -82,6 +87,8 @@ impl FunnelState {
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
             overflowed: false,
+            saved_panes: SavedPanes::new(windows),
+            saved_entities: Blocks::default(),
         }
     }
 
@@ -111,11 +118,10 @@ impl FunnelState {
             return;
         };
         self.advance(clock);
-        if self
-            .entities
-            .get(&key)
-            .is_some_and(|entity| clock > self.remembered_until(entity))
-        {
+        let known = self.entities.get(&key);
+        if let Some(entity) = known.filter(|known| clock > self.remembered_until(known)) {
+            let block = saved::block_of(&self.rule, entity.latest);
+            self.saved_entities.touch(block);
             self.entities.remove(&key);
         }
         if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), clock, kafka, by) {
@@ -134,6 +140,7 @@ impl FunnelState {
         parts: impl Iterator<Item = Part>,
         k: EventTime,
     ) {
+        self.saved_panes.touch(event.time);
         let entity = self
             .entities
             .get_mut(&key)
@@ -142,6 +149,8 @@ impl FunnelState {
         match entity.state {
             State::Converted => return,
             State::Abandoned => {
+                let block = saved::block_of(&self.rule, entity.latest);
+                self.saved_entities.touch(block);
                 entity.state = State::Open;
                 series.recovered += 1;
                 series.open += 1;
@@ -188,6 +197,8 @@ impl FunnelState {
             } else if entity.state == State::Open {
                 entity.queued = false;
                 self.open -= 1;
+                let block = saved::block_of(&self.rule, entity.latest);
+                self.saved_entities.touch(block);
                 end(entity, self.series.state(entity.series));
             }
         }
@@ -213,11 +224,13 @@ impl FunnelState {
 
     /// Frees entities that are logically gone, at most so many times while one is remembered.
     fn forget_entities(&mut self, clock: EventTime, times: i64) {
-        let lasts = self.rule.idle_timeout + self.rule.lateness + self.rule.recover;
+        let lasts = saved::lasts(&self.rule);
         if (clock - self.forgotten_at).0 >= lasts.0 / times {
             self.entities
                 .retain(|_, entity| clock <= entity.latest + lasts);
             self.forgotten_at = clock;
+            let oldest = saved::block_of(&self.rule, clock - lasts);
+            self.saved_entities.touch_before(oldest + 1);
         }
     }
 
@@ -323,7 +336,7 @@ impl FunnelState {
 
     /// The last instant of the clock at which an event still belongs to this entity.
     fn remembered_until(&self, entity: &Entity) -> EventTime {
-        entity.latest + self.rule.idle_timeout + self.rule.lateness + self.rule.recover
+        entity.latest + saved::lasts(&self.rule)
     }
 
     /// Makes an entity if the event can begin one and there is room.

@@ -12,6 +12,7 @@ mod due;
 mod facts;
 mod key_text;
 mod orders;
+mod saved;
 mod series;
 
 use std::cmp::Reverse;
@@ -22,7 +23,7 @@ use events::{EventTime, KafkaTime, Key, Span};
 
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
-use crate::panes::Reach;
+use crate::panes::{Reach, SavedPanes};
 use crate::series::{By, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::view::{OverdueOrder, PromiseSeries};
@@ -65,6 +66,7 @@ pub struct PromiseState {
     overflowed: bool,
     /// The slowest clock of all its partitions when finished orders were last forgotten.
     forgotten_at: EventTime,
+    saved_panes: SavedPanes,
 }
 
 /// What a record says about an order.
@@ -112,7 +114,7 @@ impl PromiseState {
             remembered_limit: limits.remembered_entities,
             made_room_at: EventTime::MIN,
             held_limit: limits.held_entities,
-            orders: Orders::new(rule.steps.len()),
+            orders: Orders::new(rule.steps.len(), rule.horizon + rule.lateness),
             series: SeriesTable::new(),
             deadlines: DueQueue::default(),
             horizons: DueQueue::default(),
@@ -122,6 +124,7 @@ impl PromiseState {
             window_dropped: 0,
             overflowed: false,
             forgotten_at: EventTime::MIN,
+            saved_panes: SavedPanes::new(windows),
             rule: rule.clone(),
         }
     }
@@ -142,6 +145,7 @@ impl PromiseState {
             return;
         }
         let deadline = self.deadline(seen.time, seen.k);
+        self.saved_panes.touch(seen.time);
         let state = self.series.state(series);
         let in_windows = state.accepts_start(seen.time, seen.k, self.reach);
         self.window_dropped += u64::from(!in_windows.all(self.windows.len()));
@@ -216,6 +220,7 @@ impl PromiseState {
             self.made_room_at = start;
             self.overflowed = true;
             self.orders.forget(|time| start.min(end) <= time + lasts);
+            self.orders.forget_saved();
         }
         self.orders.len() < self.remembered_limit
     }
@@ -369,6 +374,11 @@ impl PromiseState {
         start.max(k) + self.rule.within + self.rule.lateness
     }
 
+    /// The first instant of E's clock that is past the horizon.
+    fn expiry(&self, start: EventTime) -> EventTime {
+        EventTime((start + self.lasts()).0.saturating_add(1))
+    }
+
     fn slowest_clock(&self, clocks: &[EventTime]) -> EventTime {
         let inputs = self
             .step_inputs
@@ -388,8 +398,7 @@ impl PromiseState {
             return;
         }
         let (start, k, judged, generation) = (order.start, order.k, order.judged, order.generation);
-        // The first instant of the clock that is past the horizon.
-        let expiry = EventTime((start + self.lasts()).0.saturating_add(1));
+        let expiry = self.expiry(start);
         if end_clock >= expiry {
             return self.expire(place, clocks);
         }
@@ -410,6 +419,7 @@ impl PromiseState {
         order.judged = true;
         let (start, k, in_windows, series) = (order.start, order.k, order.in_windows, order.series);
         let deadline = self.deadline(start, k);
+        self.saved_panes.touch(start);
         let state = self.series.state(series);
         state.judgement_came(start, deadline);
         state.decided(
@@ -430,6 +440,7 @@ impl PromiseState {
             self.judge(place, Outcome::Broken, clocks);
         }
         let lasts = self.lasts();
+        self.saved_panes.touch(start + lasts);
         let state = self.series.state(series);
         state.counters.expired += 1;
         state.left(

@@ -4,6 +4,8 @@
 //! their deadline: a view costs by series and seconds, not by orders. A second, like a pane, is
 //! open at its start and closed at its end, and stands for its end.
 
+mod saved;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

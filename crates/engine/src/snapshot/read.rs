@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::write::{HERE, SECTION};
+use super::write::{Blocks, HERE, SECTION};
 use super::{MAGIC, Refusal, SectionRef, Snapshot, VERSION};
 use crate::decode::{Decoder, Read, Unsound};
 
@@ -127,7 +127,7 @@ fn parts(mut from: Decoder<'_>) -> Read<Content<'_>> {
 /// The content of a head's sections, in its order.
 #[derive(Debug)]
 pub(crate) struct Sections<'a> {
-    content: Vec<&'a [u8]>,
+    content: Vec<(SectionRef, &'a [u8])>,
     scope: String,
 }
 
@@ -145,7 +145,7 @@ impl<'a> Sections<'a> {
             let bytes = bytes.ok_or_else(|| Refusal::Torn(format!("{name} is missing")))?;
             let is_whole = bytes.len() as u64 == reference.length;
             if is_whole && xxh3_128(bytes) == reference.hash {
-                Ok(bytes)
+                Ok((*reference, bytes))
             } else {
                 Err(Refusal::Torn(format!("{name} has other bytes")))
             }
@@ -161,28 +161,44 @@ impl<'a> Sections<'a> {
         scope.clone_into(&mut self.scope);
     }
 
-    /// The next block of this kind: its number and its content.
-    pub fn block(&self, from: &mut Decoder<'a>, what: &str) -> Read<(i64, Decoder<'a>)> {
+    /// The next block of this kind.
+    pub fn block(&self, from: &mut Decoder<'a>, what: &str) -> Read<Block<'a>> {
         let number = from.signed()?;
-        let bytes = match from.byte()? {
-            HERE => from.block()?,
+        let (bytes, section) = match from.byte()? {
+            HERE => (from.block()?, None),
             SECTION => {
-                let index = from.short()? as usize;
-                let known = self.content.get(index).copied();
-                known.ok_or(Unsound("a section that is not in the directory"))?
+                let known = self.content.get(from.short()? as usize);
+                let known = known.ok_or(Unsound("a section that is not in the directory"))?;
+                (known.1, Some(known.0))
             }
             _ => return Err(Unsound("a block that is neither here nor a section")),
         };
-        let mut block = Decoder::new(bytes);
-        let label = (
-            block.text(NAME_BYTES)?,
-            block.text(NAME_BYTES)?,
-            block.signed()?,
-        );
-        if label == (&self.scope, what, number) {
-            Ok((number, block))
-        } else {
-            Err(Unsound("a block of something else"))
+        let mut content = Decoder::new(bytes);
+        let scope = content.text(NAME_BYTES)?;
+        if scope != self.scope || content.text(NAME_BYTES)? != what || content.signed()? != number {
+            return Err(Unsound("a block of something else"));
+        }
+        Ok(Block {
+            number,
+            content,
+            section,
+        })
+    }
+}
+
+/// A block, to be read.
+#[derive(Debug)]
+pub(crate) struct Block<'a> {
+    pub number: i64,
+    pub content: Decoder<'a>,
+    section: Option<SectionRef>,
+}
+
+impl Block<'_> {
+    /// The next snapshot needn't write it again, unless it changes.
+    pub fn remember(&self, blocks: &mut Blocks) {
+        if let Some(section) = self.section {
+            blocks.put(self.number, section);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Puts a head and its sections together.
 //!
 //! What becomes a section depends on the state alone: a block that is closed, by the clocks, and
-//! has at least `SECTION_BYTES`. What was written last time and is known to be unchanged and stored
+//! is large enough. What was written last time and is known to be unchanged and stored
 //! is only referred to.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use super::{MAGIC, Section, SectionRef, Snapshot, VERSION};
 use crate::encode::Encoder;
 
 /// Smaller blocks stay in the head: an object of their own would cost more than their bytes.
-const SECTION_BYTES: usize = 32 * 1024;
+pub(crate) const SECTION_BYTES: usize = 32 * 1024;
 
 /// The tag of a block in the head.
 pub(super) const HERE: u8 = 0;
@@ -35,20 +35,20 @@ impl Blocks {
         self.0 = self.0.split_off(&number);
     }
 
-    /// Whether a block is unchanged and in the store.
-    pub fn is_known(&self, number: i64, writer: &Writer<'_>) -> bool {
-        let section = self.0.get(&number);
-        section.is_some_and(|reference| writer.stored.contains(reference))
+    /// Those that are unchanged and in the store, ascending.
+    pub fn known(&self, writer: &Writer<'_>) -> impl Iterator<Item = i64> {
+        let stored = |entry: &(&i64, &SectionRef)| writer.stored.contains(entry.1);
+        self.0.iter().filter(stored).map(|entry| *entry.0)
     }
 
-    /// The numbers of all of them.
-    pub fn numbers(&self) -> impl Iterator<Item = i64> {
-        self.0.keys().copied()
+    /// The block with this number is this section.
+    pub(super) fn put(&mut self, number: i64, section: SectionRef) {
+        self.0.insert(number, section);
     }
 
-    /// The number after the newest one.
-    pub fn end(&self) -> i64 {
-        self.0.last_key_value().map_or(i64::MIN, |last| last.0 + 1)
+    /// The number after the newest one, if there is one.
+    pub fn end(&self) -> Option<i64> {
+        self.0.last_key_value().map(|last| last.0 + 1)
     }
 }
 
@@ -56,6 +56,7 @@ impl Blocks {
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
     stored: &'a BTreeSet<SectionRef>,
+    section_bytes: usize,
     directory: Vec<SectionRef>,
     sections: Vec<Section>,
     /// What is being written, for the labels of sections.
@@ -71,10 +72,12 @@ pub(crate) struct Part {
 }
 
 impl<'a> Writer<'a> {
-    /// `stored`: sections that needn't be handed out again.
-    pub fn new(stored: &'a BTreeSet<SectionRef>) -> Writer<'a> {
+    /// `stored`: sections that needn't be handed out again. Smaller blocks than `section_bytes`
+    /// stay in the head.
+    pub fn new(stored: &'a BTreeSet<SectionRef>, section_bytes: usize) -> Writer<'a> {
         Writer {
             stored,
+            section_bytes,
             directory: Vec::new(),
             sections: Vec::new(),
             scope: String::new(),
@@ -96,8 +99,8 @@ impl<'a> Writer<'a> {
         encode: impl FnOnce(&mut Encoder),
     ) {
         out.signed(number);
-        if closed && blocks.is_known(number, self) {
-            let reference = blocks.0[&number];
+        let known = blocks.0.get(&number).copied();
+        if let Some(reference) = known.filter(|section| closed && self.stored.contains(section)) {
             return self.refer(reference, out);
         }
         blocks.touch(number);
@@ -107,21 +110,25 @@ impl<'a> Writer<'a> {
         block.signed(number);
         encode(&mut block);
         let bytes = block.into_bytes();
-        if !closed || bytes.len() < SECTION_BYTES {
+        if !closed || bytes.len() < self.section_bytes {
             out.byte(HERE);
-            out.length(bytes.len());
-            return out.raw(&bytes);
+            return out.part(&bytes);
         }
         let reference = SectionRef {
             hash: xxh3_128(&bytes),
             length: bytes.len() as u64,
         };
-        blocks.0.insert(number, reference);
+        blocks.put(number, reference);
         if !self.stored.contains(&reference) {
             let bytes = bytes.into();
             self.sections.push(Section { reference, bytes });
         }
         self.refer(reference, out);
+    }
+
+    /// The sections that were referred to so far.
+    pub fn references(&self) -> &[SectionRef] {
+        &self.directory
     }
 
     /// The whole snapshot.
@@ -130,21 +137,18 @@ impl<'a> Writer<'a> {
         head.raw(MAGIC);
         head.raw(&VERSION.to_le_bytes());
         head.raw(&partition.to_le_bytes());
-        head.length(note.len());
-        head.raw(note);
+        head.part(note);
         head.length(self.directory.len());
         for reference in &self.directory {
             head.raw(&reference.hash.to_le_bytes());
             head.unsigned(reference.length);
         }
-        head.length(inputs.len());
-        head.raw(inputs);
+        head.part(inputs);
         head.length(kpis.len());
         for kpi in kpis {
             head.text(&kpi.id);
             head.unsigned(kpi.fingerprint);
-            head.length(kpi.state.len());
-            head.raw(&kpi.state);
+            head.part(&kpi.state);
         }
         let checksum = xxh3_128(head.bytes());
         head.raw(&checksum.to_le_bytes());

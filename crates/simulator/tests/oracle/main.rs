@@ -5,6 +5,7 @@ mod limits;
 mod plans;
 mod reading;
 mod shops;
+mod snapshots;
 mod streams;
 
 /// How many seeds: the test's own number, or what the environment says.
