@@ -1,4 +1,4 @@
-//! Questions and orders about topics, for the commands that are not the service: does a topic
+//! Questions and orders about topics and groups, for the commands that are not the service: does a topic
 //! exist, what does it hold, create it, delete it.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks whether a deleted topic is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What a broker knows about topics.
+/// What came of the order to delete a consumer group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupDeletion {
+    /// It and its committed offsets are gone.
+    Done,
+    /// There was none.
+    NoSuchGroup,
+    /// Somebody is in it: nothing was deleted.
+    HasMembers,
+}
+
+/// What a broker knows about topics and groups.
 pub struct Admin {
     settings: Settings,
     asker: Asker,
@@ -99,6 +110,31 @@ impl Admin {
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(())
+    }
+
+    /// How many members a consumer group has; none if there is no such group.
+    pub fn members(&self, group: &str) -> Result<usize, Unanswered> {
+        let found = ask(&self.asker, |patience| {
+            self.asker.fetch_group_list(Some(group), patience)
+        })?;
+        let groups = found.groups().iter().filter(|one| one.name() == group);
+        Ok(groups.map(|one| one.members().len()).sum())
+    }
+
+    /// Deletes a consumer group with its committed offsets.
+    pub fn delete_group(&self, group: &str) -> Result<GroupDeletion, Unanswered> {
+        let results = block_on(self.client()?.delete_groups(&[group], &options()))?;
+        for result in results {
+            match result {
+                Ok(_) => {}
+                Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {
+                    return Ok(GroupDeletion::NoSuchGroup);
+                }
+                Err((_, RDKafkaErrorCode::NonEmptyGroup)) => return Ok(GroupDeletion::HasMembers),
+                Err((_, code)) => return Err(KafkaError::AdminOp(code).into()),
+            }
+        }
+        Ok(GroupDeletion::Done)
     }
 
     fn client(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {
