@@ -14,6 +14,7 @@ mod logging;
 mod produce;
 mod run;
 mod signals;
+mod state;
 mod status;
 
 use std::path::PathBuf;
@@ -64,6 +65,11 @@ enum Command {
     /// acknowledged, 1 if a line was skipped or a record not delivered, 2 for wrong usage. At a
     /// signal what was sent is still waited for (then 130 or 143); a second one stops at once.
     Produce(produce::Arguments),
+    /// Look at the snapshots of the group's state, or reset it.
+    State {
+        #[command(subcommand)]
+        part: state::Part,
+    },
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -75,6 +81,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
+        Command::State { part } => state::run(&part),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => match check::run(&config) {
