@@ -1,12 +1,17 @@
-//! `kept check` without a broker: every problem of the configuration and its catalogue files, or a
-//! summary of what the plan will make.
+//! `kept check`: every problem of the configuration and its catalogue files, or a summary of what
+//! the plan will make; with a broker also what is wrong with its topics.
+//!
+//! How many series and how much memory is said for one partition, or, with a broker, for those that
+//! the topics have, on one instance.
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use catalogue::estimate::{AtLimits, Estimate, at_limits, estimate, total_series};
+use catalogue::estimate::{
+    AtLimits, Estimate, at_limits, estimate, partitions_of_kpis, too_many_series, total_series,
+};
 use catalogue::plan::{Kind, Plan, TopicId};
 use catalogue::{Settings, warnings};
 use events::{Decoder, Record};
@@ -14,9 +19,24 @@ use kafka::check::{Finding, Level, check_broker};
 
 use crate::config;
 
-/// Writes problems to standard error, or the summary to standard output. `Ok` holds what was read,
-/// for the checks that need a broker; `Err` is the exit code after problems.
-pub fn run(path: &Path) -> Result<(Settings, Plan), ExitCode> {
+/// Runs the command. Problems and warnings go to standard error, the rest to standard output; exit
+/// code 1 if there is a problem.
+pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
+    let (settings, plan) = match read(path) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
+    write(io::stdout().lock(), &summary(&plan));
+    if ask_broker {
+        return broker(&settings, &plan);
+    }
+    let unknown = vec![None; plan.topics.len()];
+    write(io::stdout().lock(), &estimates(&plan, &unknown));
+    ExitCode::SUCCESS
+}
+
+/// The configuration, or the exit code after all its problems.
+fn read(path: &Path) -> Result<(Settings, Plan), ExitCode> {
     let (settings, plan) = config::load(path).map_err(|problems| {
         let mut text: String = problems
             .iter()
@@ -31,7 +51,6 @@ pub fn run(path: &Path) -> Result<(Settings, Plan), ExitCode> {
         write(io::stderr().lock(), &text);
         ExitCode::FAILURE
     })?;
-    write(io::stdout().lock(), &summary(&plan));
     let warned: String = warnings(&plan)
         .iter()
         .map(|text| format!("warning: {text}\n"))
@@ -41,7 +60,7 @@ pub fn run(path: &Path) -> Result<(Settings, Plan), ExitCode> {
 }
 
 /// Asks the broker about the topics and a sample of their records; exit code 1 if it finds an error.
-pub fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
+fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
     let mut decoder = Decoder::new(&pipeline::projection(plan));
     let mut keys = |_: TopicId, record: &Record<'_>, found: &mut Vec<(String, String)>| {
         let Ok(event) = decoder.decode(record) else {
@@ -58,7 +77,16 @@ pub fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
             );
         }
     };
-    let findings = check_broker(&settings.kafka, plan, &mut keys);
+    let mut checked = check_broker(&settings.kafka, plan, &mut keys);
+    write(io::stdout().lock(), &estimates(plan, &checked.partitions));
+    // Only a warning: an instance of several has its share of the partitions, and dimensions
+    // without declared values are guesses. What one partition exceeds was refused before.
+    let many = series_of_all(plan, &checked.partitions).map(|message| Finding {
+        level: Level::Warning,
+        message,
+    });
+    checked.findings.splice(0..0, many);
+    let findings = checked.findings;
     let errors = findings
         .iter()
         .filter(|finding| finding.level == Level::Error)
@@ -109,26 +137,47 @@ fn summary(plan: &Plan) -> String {
             &format!("joined, so with equal partition counts: {names}"),
         );
     }
-    put_estimates(&mut text, plan);
     text
 }
 
-fn put_estimates(text: &mut String, plan: &Plan) {
-    let estimates = estimate(plan);
-    let width = estimates
+/// Why the series of all partitions are too many for one instance, if so.
+fn series_of_all(plan: &Plan, partitions: &[Option<usize>]) -> Option<String> {
+    let of_kpis = partitions_of_kpis(plan, partitions);
+    too_many_series(
+        plan,
+        &estimate(plan),
+        &of_kpis,
+        &described(plan, partitions),
+    )
+}
+
+/// What the numbers are for.
+fn described(plan: &Plan, partitions: &[Option<usize>]) -> String {
+    let topics = plan.topics.iter().zip(partitions);
+    let known = topics.filter_map(|(topic, count)| count.map(|count| (&topic.name, count)));
+    let known: Vec<String> = known
+        .map(|(name, count)| format!("{count} of {name}"))
+        .collect();
+    if known.is_empty() {
+        "one partition".to_owned()
+    } else {
+        format!("all partitions on one instance ({})", known.join(", "))
+    }
+}
+
+/// Series and memory.
+fn estimates(plan: &Plan, partitions: &[Option<usize>]) -> String {
+    let mut text = String::new();
+    let (all, of_kpis) = (estimate(plan), partitions_of_kpis(plan, partitions));
+    let width = all
         .iter()
         .map(|one| one.kpi.len())
         .max()
         .unwrap_or(0)
         .max(3);
-    put(
-        text,
-        &format!(
-            "\n{:width$}  kind     series per partition  + per instance",
-            "KPI"
-        ),
-    );
-    for (kpi, one) in plan.kpis.iter().zip(&estimates) {
+    let head = "kind     series per partition  + per instance";
+    put(&mut text, &format!("\n{:width$}  {head}", "KPI"));
+    for (kpi, one) in plan.kpis.iter().zip(&all) {
         let Estimate {
             per_partition,
             per_instance,
@@ -136,32 +185,38 @@ fn put_estimates(text: &mut String, plan: &Plan) {
         } = one;
         let kind = kind_name(&kpi.kind);
         put(
-            text,
+            &mut text,
             &format!(
                 "{:width$}  {kind:7}  {per_partition:20}  {per_instance:14}",
                 kpi.id
             ),
         );
     }
-    let total = total_series(&estimates);
-    let bytes: u64 = estimates.iter().map(|one| one.state_bytes).sum();
+    let what = described(plan, partitions);
+    let (total, most) = (total_series(&all, &of_kpis), plan.limits.max_series);
+    put(
+        &mut text,
+        &format!("\nwith {what}: about {total} series, of {most} allowed"),
+    );
+    let windows = all.iter().zip(&of_kpis);
+    let windows = windows.map(|(one, count)| one.state_bytes.saturating_mul(*count));
+    let windows: u64 = windows.fold(0, u64::saturating_add);
+    let follows = |kind: &Kind| matches!(kind, Kind::Promise(_) | Kind::Funnel(_));
+    let followed = plan.kpis.iter().zip(&of_kpis);
+    let followed = followed.filter(|(kpi, _)| follows(&kpi.kind));
+    let followed: u64 = followed.map(|(_, count)| count).sum();
+    let inputs = partitions.iter().map(|count| count.unwrap_or(1) as u64);
     let AtLimits { entities, dedupe } = at_limits(&plan.limits);
     put(
-        text,
+        &mut text,
         &format!(
-            "\nabout {total} series with one partition, of {} allowed",
-            plan.limits.max_series
+            "state: about {} for windows; at their limits {} for entities and {} for event ids",
+            megabytes(windows),
+            megabytes(entities.saturating_mul(followed)),
+            megabytes(dedupe.saturating_mul(inputs.sum()))
         ),
     );
-    put(
-        text,
-        &format!(
-            "state per partition: about {} for windows; at their limits {} per KPI with entities and {} per topic for event ids",
-            megabytes(bytes),
-            megabytes(entities),
-            megabytes(dedupe)
-        ),
-    );
+    text
 }
 
 fn put(text: &mut String, line: &str) {
@@ -204,8 +259,35 @@ mod tests {
             summary.contains("equal partition counts: orders, ends\n"),
             "{summary}"
         );
-        let line = summary.lines().find(|line| line.starts_with("fulfilment"));
-        let line = line.unwrap_or_else(|| panic!("no line for the KPI in {summary}"));
-        assert!(line.contains("promise"), "{summary}");
+        let unknown = estimates(&plan, &[None, None]);
+        let line = unknown.lines().find(|line| line.starts_with("fulfilment"));
+        let line = line.unwrap_or_else(|| panic!("no line for the KPI in {unknown}"));
+        assert!(line.contains("promise"), "{unknown}");
+        assert!(unknown.contains("with one partition: "), "{unknown}");
+        assert_eq!(refuse_series(&plan, &[None, None]), None);
+    }
+
+    #[test]
+    fn with_a_broker_the_series_are_those_of_its_partitions() {
+        let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"shop\" }]\n\
+             [catalogue]\npacks = [\"promise\"]\n";
+        let sources = Sources {
+            path: "kept.toml",
+            text,
+            environment: &[],
+            files: &[],
+        };
+        let (_, plan) = read(&sources).expect("the configuration is good");
+        let (all, one) = (estimate(&plan), partitions_of_kpis(&plan, &[None]));
+        let of_seven = partitions_of_kpis(&plan, &[Some(7)]);
+        let more: u64 = all.iter().map(|kpi| 6 * kpi.per_partition).sum();
+        let total = total_series(&all, &of_seven);
+        assert_eq!(total, total_series(&all, &one) + more);
+        let shown = estimates(&plan, &[Some(7)]);
+        let expected = format!("on one instance (7 of shop): about {total} series");
+        assert!(shown.contains(&expected), "no {expected:?} in {shown}");
+        assert_eq!(refuse_series(&plan, &[Some(7)]), None);
+        let refused = refuse_series(&plan, &[Some(1000)]).expect("too many");
+        assert!(refused.contains("(1000 of shop)"), "{refused}");
     }
 }

@@ -42,12 +42,13 @@ pub fn load_with(
             }
         })
         .collect();
-    catalogue::read(&Sources {
+    let sources = Sources {
         path: &path,
         text: &text,
         environment,
         files: &files,
-    })
+    };
+    catalogue::read_for(&sources, &kafka::properties::RULES)
 }
 
 /// The variables that are text; ours are, or they are reported as unknown keys.

@@ -8,6 +8,7 @@ mod app;
 mod bench;
 mod check;
 mod clock;
+mod compaction;
 mod config;
 mod demo;
 mod logging;
@@ -84,10 +85,6 @@ fn main() -> ExitCode {
         Command::State { part } => state::run(&part),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
-        Command::Check { config, broker } => match check::run(&config) {
-            Ok((settings, plan)) if broker => check::broker(&settings, &plan),
-            Ok(_) => ExitCode::SUCCESS,
-            Err(code) => code,
-        },
+        Command::Check { config, broker } => check::run(&config, broker),
     }
 }

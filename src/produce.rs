@@ -176,7 +176,9 @@ impl Session<'_> {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         for (line, text) in (first..).zip(bytes.split(|&byte| byte == b'\n')) {
             let text = text.trim_ascii();
-            if !text.is_empty() && !self.take_line(line, text, stamp)? {
+            if text.is_empty() {
+                self.report.blank();
+            } else if !self.take_line(line, text, stamp)? {
                 return Ok(false);
             }
         }

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalogue::{Plan, Settings};
+
 use crate::app::App;
+use crate::compaction::Watch;
 use crate::signals::Signals;
 use crate::{config, logging};
 
@@ -25,7 +28,7 @@ pub fn run(path: &Path) -> ExitCode {
     let brokers = &settings.kafka.brokers;
     let kpis = plan.kpis.len();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %brokers, group = settings.kafka.group, kpis, "kept starts");
-    let result = App::start(&settings, &Arc::new(plan)).and_then(until_signal);
+    let result = serve(&settings, &Arc::new(plan));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -35,8 +38,14 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
+fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
+    let app = App::start(settings, plan)?;
+    let watch = Watch::start(settings, plan)?;
+    until_signal(app, &watch)
+}
+
 /// Waits for a signal, drains and stops; a second signal ends the process at once.
-fn until_signal(app: App) -> anyhow::Result<()> {
+fn until_signal(app: App, watch: &Watch) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -46,7 +55,7 @@ fn until_signal(app: App) -> anyhow::Result<()> {
             tokio::select! {
                 _ = signals.next() => break,
                 () = tokio::time::sleep(LOOK_EVERY) => {
-                    if let Some(failure) = app.failure() {
+                    if let Some(failure) = app.failure().or_else(|| watch.verdict()) {
                         drop(app.stop());
                         return Err(failure);
                     }

@@ -101,12 +101,13 @@ fn read(folder: &Path, config: &Path) -> Outcome {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    catalogue::read(&Sources {
+    let sources = Sources {
         path: &path,
         text: &text,
         environment: &environment,
         files: &files,
-    })
+    };
+    catalogue::read_for(&sources, &kafka::properties::RULES)
 }
 
 fn lines(problems: &[Problem]) -> String {

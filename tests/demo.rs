@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use support::{Process, Samples, get, until, within};
+use support::{Kafka, Process, Samples, get, until, within};
 
 const KEPT: &str = env!("CARGO_BIN_EXE_kept");
 const LONG: Duration = Duration::from_secs(90);
@@ -135,4 +135,58 @@ fn an_unreachable_kafka_is_said() {
     let (output, errors) = finish(&["--brokers", "127.0.0.1:1", "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("asking Kafka at 127.0.0.1:1"), "{errors}");
+}
+
+/// The shop goes to the given Kafka, and everything that it sends is counted from there; a second
+/// time it opens after the records of the first.
+#[test]
+fn it_plays_on_a_kafka_of_ones_own() {
+    let kafka = Kafka::shared();
+    let brokers = kafka.brokers();
+    for round in ["first", "second"] {
+        let log = format!("demo-brokers-{round}.log");
+        let arguments = ["--brokers", &brokers, "--seed", "7", "--rate", "20"];
+        let mut demo = start(&log, &arguments);
+        let port = port(&mut demo);
+        until(LONG, "orders are counted", || {
+            let samples = scrape(port).unwrap_or_default();
+            samples.sum("shop_fulfilment_started_total", &[]) > Some(0.0)
+        });
+        demo.terminate();
+        let status = demo.wait(LONG);
+        let output = demo.output();
+        assert!(status.success(), "{round}: {status}:\n{output}");
+        let created = output.contains("Created topic kept.demo with 4 partitions");
+        assert_eq!(created, round == "first", "{output}");
+    }
+    assert!(kafka.records("kept.demo") > 0);
+}
+
+/// Runs `deploy/demo` with a `cargo` that tells what it was given.
+#[test]
+fn the_script_builds_a_binary_that_knows_its_commit() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo-script");
+    std::fs::create_dir_all(&folder).expect("the folder is writable");
+    let cargo = folder.join("cargo");
+    std::fs::write(&cargo, "#!/bin/sh\necho \"revision=$KEPT_REVISION $*\"\n").expect("likewise");
+    let made = Command::new("chmod").arg("+x").arg(&cargo).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(root.join("deploy/demo"))
+        .arg("--seed=7")
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .output()
+        .expect("bash is there");
+    let output = String::from_utf8_lossy(&output.stdout);
+    let commit = Command::new("git")
+        .args(["rev-parse", "--short", "HEAD"])
+        .current_dir(root)
+        .output();
+    let commit = commit.ok().filter(|commit| commit.status.success());
+    let commit = commit.map_or("unknown".to_owned(), |commit| {
+        String::from_utf8_lossy(&commit.stdout).trim().to_owned()
+    });
+    let expected = format!("revision={commit} run --release --locked --bin kept -- demo --seed=7");
+    assert!(output.contains(&expected), "no {expected} in {output}");
 }

@@ -66,18 +66,44 @@ fn bad_lines_are_skipped_and_said_with_file_and_line() {
     let events = files.path("events.jsonl");
     let text = &done.stderr;
     for expected in [
-        format!("{events}:2: not_json: "),
+        format!(
+            "{events}:2: not_json: at column 1 there is \"not\": no JSON value begins like that\n"
+        ),
         format!("{events}:4: missing_field: data.order_id\n"),
         format!("{events}:6: warning: type \"loyalty.earned\""),
         "without a key on topic shop: 1 (no data.cart_id)".into(),
         "of unknown type \"loyalty.earned\": 2\n".into(),
-        "6 lines, 4 good, nothing sent, 2 skipped\n".into(),
+        "7 lines (1 blank), 4 good, nothing sent, 2 skipped\n".into(),
     ] {
         assert!(text.contains(&expected), "no {expected:?} in\n{text}");
     }
     // Once per type; and no progress in a pipe.
     assert_eq!(text.matches("loyalty.earned").count(), 2, "{text}");
     assert!(!text.contains(['\r', '\x1b']), "{text:?}");
+}
+
+#[test]
+fn an_amount_that_no_kpi_would_take_is_said_with_its_value() {
+    let placed = |total: &str| {
+        let data = format!(r#"{{"order_id":"o-1","items":1,"currency":"EUR","total":"{total}"}}"#);
+        event("order.placed", &data)
+    };
+    let first = format!("\u{feff}{}", placed("12.50"));
+    let lines = [first, String::new(), placed("12,50")];
+    let files = Files::new("amounts", SHOP, "127.0.0.1:1", &lines);
+    let done = files.produce(&["--dry-run"]);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let events = files.path("events.jsonl");
+    for expected in [
+        format!("{events}:3: bad_field: data.total is \"12,50\", but kpi orders reads an amount"),
+        "3 lines (1 blank), 1 good, nothing sent, 1 skipped\n".into(),
+    ] {
+        assert!(
+            done.stderr.contains(&expected),
+            "no {expected:?} in\n{}",
+            done.stderr
+        );
+    }
 }
 
 #[test]

@@ -1,10 +1,19 @@
 //! `kept run` as a process: a real Kafka in front of it, a real Prometheus behind it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the test of a process has files and sockets"
+)]
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use kafka::produce::{Outgoing, Producer};
 use kafka::{Settings, Start};
-use support::{Kafka, Kept, Prometheus};
+use support::{Kafka, Kept, Prometheus, finish};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -44,11 +53,7 @@ fn an_order_is_counted_from_kafka_to_prometheus() {
 fn more_workers_than_partitions_are_ready() {
     let kafka = Kafka::shared();
     kafka.create_topic("lonely", 1, &[]);
-    let config = format!(
-        "[kafka]\nbrokers = \"{}\"\ngroup = \"lonely\"\nworkers = 2\n\
-         [[kafka.topic]]\nname = \"lonely\"\nkey = \"cart_id\"\n",
-        kafka.brokers()
-    );
+    let config = small(&kafka.brokers(), "lonely");
     let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
     support::until(LONG, "it is ready", || {
         kept.get("/readyz", &[]).status == 200
@@ -58,6 +63,121 @@ fn more_workers_than_partitions_are_ready() {
         .sum("kept_kafka_errors_total", &[("kind", "start_offsets")]);
     assert_eq!(troubles, Some(0.0), "{}", kept.log());
     assert!(kept.terminate().success());
+}
+
+#[test]
+fn a_compacted_topic_ends_it_and_is_named() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("tidied", 2, &[("cleanup.policy", "compact")]);
+    let mut kept = Kept::start(
+        env!("CARGO_BIN_EXE_kept"),
+        &small(&kafka.brokers(), "tidied"),
+    );
+    let status = kept.process().wait(LONG);
+    let log = kept.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let expected = "topic \\\"tidied\\\" is compacted: Kafka removes its events";
+    assert!(log.contains(expected), "no {expected} in {log}");
+}
+
+#[test]
+fn an_address_in_use_is_said_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let http = format!("[http]\nlisten = \"{address}\"\n");
+    let file = file("address-in-use", &(small("127.0.0.1:1", "any") + &http));
+    let done = finish(
+        env!("CARGO_BIN_EXE_kept"),
+        &["run", "--config", &file],
+        None,
+    );
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let said = done.stdout + &done.stderr;
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+    assert!(said.contains(&address), "{said}");
+}
+
+/// The broker takes connections and never answers, so that leaving takes its time.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let brokers = silent.local_addr().expect("it is bound").to_string();
+    let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &small(&brokers, "any"));
+    support::until(LONG, "it looks for its broker", || {
+        kept.log().contains("kept starts") && support::get(kept.port(), "/livez", &[]).is_some()
+    });
+    let process = kept.process().id();
+    let signals = format!("kill -TERM {process} && kill -INT {process}");
+    let sent = Command::new("sh").args(["-c", &signals]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{signals}");
+    let status = kept.process().wait(LONG);
+    // Of a shell's codes for the two signals that of whichever was taken second.
+    assert!(
+        matches!(status.code(), Some(130 | 143)),
+        "{status}: {}",
+        kept.log()
+    );
+    assert!(!kept.log().contains("stopped"), "{}", kept.log());
+}
+
+/// Whether its topic is compacted is not known then, and no reason to end.
+#[test]
+fn a_silent_broker_is_warned_of_and_asked_again() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let brokers = silent.local_addr().expect("it is bound").to_string();
+    let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &small(&brokers, "any"));
+    support::until(LONG, "it warns", || {
+        let log = kept.log();
+        log.contains("whether a topic is compacted is not known") && log.contains("asking again")
+    });
+    assert_eq!(kept.process().ended(), None, "{}", kept.log());
+    assert_eq!(kept.get("/livez", &[]).status, 200);
+    let status = kept.terminate();
+    assert!(status.success(), "{status}: {}", kept.log());
+}
+
+/// With one partition the catalogue is within its limit; that three on one instance are not is a
+/// warning, because several instances share them.
+#[test]
+fn the_check_counts_the_series_of_the_partitions_there_are() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("checked", 3, &[]);
+    let limit = "[catalogue]\nmax_series = 7000\n";
+    let file = file("checked", &(small(&kafka.brokers(), "checked") + limit));
+    let check = ["check", "--config", &file, "--broker"];
+    let one = finish(env!("CARGO_BIN_EXE_kept"), &check[..3], None);
+    assert!(one.status.success(), "{one:?}");
+    assert!(
+        one.stdout.contains("with one partition: about 6"),
+        "{one:?}"
+    );
+    let real = finish(env!("CARGO_BIN_EXE_kept"), &check, None);
+    assert!(real.status.success(), "{real:?}");
+    let three = "with all partitions on one instance (3 of checked)";
+    assert!(
+        real.stdout.contains(&format!("{three}: about 1")),
+        "{real:?}"
+    );
+    let warning = format!("series {three}, above max_series = 7000");
+    assert!(
+        real.stderr.contains("warning: the catalogue can make"),
+        "{real:?}"
+    );
+    assert!(real.stderr.contains(&warning), "{real:?}");
+}
+
+/// A configuration in a file of its own.
+fn file(name: &str, text: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("service-{name}.toml"));
+    fs::write(&path, text).expect("the folder is writable");
+    path.display().to_string()
+}
+
+fn small(brokers: &str, topic: &str) -> String {
+    format!(
+        "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{topic}\"\nworkers = 2\n\
+         [[kafka.topic]]\nname = \"{topic}\"\nkey = \"cart_id\"\n"
+    )
 }
 
 fn event(kind: &str, second: u32) -> String {

@@ -1,9 +1,14 @@
 //! A reject, for the person who wrote the line: the decoder names only the reason, so the line is
-//! read once more, slowly, to say which member it is about.
+//! read once more, slowly, to say which member it is about. Likewise a field that some KPI would not
+//! take.
 
 use catalogue::plan::Plan;
-use events::Reject;
+use engine::fields::{BadField, Wanted};
+use events::{Event, Reject};
 use serde_json::{Map, Value};
+
+/// Characters of a value or a word that are shown.
+const SHOWN: usize = 40;
 
 /// `reason: what exactly`.
 pub fn explain(line: &[u8], reject: Reject, plan: &Plan) -> String {
@@ -14,10 +19,9 @@ pub fn explain(line: &[u8], reject: Reject, plan: &Plan) -> String {
         _ => &nothing,
     };
     let detail = match reject {
-        Reject::NotJson => document.err().map_or("nested too deeply".into(), |error| {
-            // Its line is that within the line.
-            error.to_string().replace("at line 1 column", "at column")
-        }),
+        Reject::NotJson => document
+            .err()
+            .map_or("nested too deeply".into(), |error| not_json(line, &error)),
         Reject::NotAnObject => "a line is one CloudEvent, a JSON object".into(),
         Reject::TooLarge => format!(
             "{} bytes, more than record_bytes = {} in [limits]",
@@ -43,6 +47,92 @@ pub fn explain(line: &[u8], reject: Reject, plan: &Plan) -> String {
         Reject::NullValue | Reject::SchemaRegistryPayload => "not text".into(),
     };
     format!("{}: {detail}", reject.as_str())
+}
+
+/// What was read where, counted in characters from 1.
+fn not_json(line: &[u8], error: &serde_json::Error) -> String {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    // Without its place, which counts lines within this one line.
+    let mut what = error.to_string();
+    what.truncate(what.find(" at line ").unwrap_or(what.len()));
+    let is_word_wrong = what == "expected ident";
+    // Its column counts bytes, and it is at the last one looked at: a word began before that.
+    let at = error.column().saturating_sub(1).min(line.len());
+    let rest = &line[at..];
+    let begin = if is_word_wrong || rest.first().is_some_and(is_word) {
+        let before = line[..at].iter().rev().take_while(|byte| is_word(byte));
+        at - before.count()
+    } else {
+        at
+    };
+    let column = |at: usize| String::from_utf8_lossy(&line[..at]).chars().count() + 1;
+    let what = match what.as_str() {
+        "expected ident" | "expected value" => "no JSON value begins like that",
+        other => other,
+    };
+    if error.is_eof() {
+        let last = column(line.len()) - 1;
+        return format!("the line ends after column {last}, but something in it is still open");
+    }
+    let seen = String::from_utf8_lossy(&line[begin..]);
+    let end = seen
+        .char_indices()
+        .skip(1)
+        .find(|(_, each)| !each.is_alphanumeric());
+    let end = end.map_or(seen.len(), |(end, _)| end);
+    let seen: String = seen[..end].chars().take(SHOWN).collect();
+    format!("at column {} there is {seen:?}: {what}", column(begin))
+}
+
+/// Fields that some KPI reads and would not take, each with its value and what it should be.
+pub fn explain_fields(plan: &Plan, event: &Event<'_>, bad: &[BadField]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for (at, one) in bad.iter().enumerate() {
+        let is_same = |other: &&BadField| other.field == one.field && other.wanted == one.wanted;
+        if bad[..at].iter().any(|other| is_same(&other)) {
+            continue;
+        }
+        let readers = bad.iter().filter(is_same);
+        let readers = readers.map(|each| plan.kpis[usize::from(each.kpi.0)].id.as_str());
+        let readers: Vec<&str> = readers.collect();
+        let field = &plan.fields[usize::from(one.field.0)];
+        let value = value(event.field(one.field));
+        let (readers, wanted) = (readers.join(" and "), wanted(plan, event, one.wanted));
+        texts.push(format!(
+            "data.{field} is {value}, but kpi {readers} reads {wanted}"
+        ));
+    }
+    format!("bad_field: {}", texts.join("; "))
+}
+
+fn value(value: events::Value<'_>) -> String {
+    match value {
+        events::Value::Missing => "missing".into(),
+        events::Value::Text(text) => {
+            let shown: String = text.chars().take(SHOWN).collect();
+            let more = if shown.len() < text.len() { " ..." } else { "" };
+            format!("{shown:?}{more}")
+        }
+        events::Value::Number(text) => text.chars().take(SHOWN).collect(),
+        events::Value::Bool(value) => value.to_string(),
+        events::Value::Nested => "an object or a list".into(),
+    }
+}
+
+fn wanted(plan: &Plan, event: &Event<'_>, wanted: Wanted) -> String {
+    match wanted {
+        Wanted::Money { currency } => {
+            let name = &plan.fields[usize::from(currency.0)];
+            let code = event.field(currency).text().unwrap_or("its currency");
+            format!(
+                "an amount of money there: a decimal number like 129.90, not negative, with no \
+                 more decimals than {code} has (data.{name})"
+            )
+        }
+        Wanted::Currency => "an ISO 4217 currency there, like EUR".into(),
+        Wanted::Number => "a number there that is not negative, like 3 or 2.5".into(),
+        Wanted::Key => "an id there: a string that is not empty, or a 64-bit integer".into(),
+    }
 }
 
 /// The members that the decoder wants and does not find.

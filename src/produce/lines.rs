@@ -1,5 +1,6 @@
 //! Lines of a file or of standard input, read ahead on a thread of its own in pieces of whole
-//! lines: reading never waits for sending, and a signal is never stuck behind a silent pipe.
+//! lines: reading never waits for sending, and a signal is never stuck behind a silent pipe. A byte
+//! order mark at the very beginning is no part of the first line.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -12,6 +13,8 @@ use crossbeam_channel::{Receiver, SendError, Sender, bounded};
 const READ_BYTES: usize = 256 * 1024;
 /// Pieces read ahead.
 const AHEAD: usize = 8;
+/// What some editors write in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What was read.
 #[derive(PartialEq, Eq, Debug)]
@@ -58,11 +61,20 @@ fn split(
     // Begins where a line begins, or within one that is skipped.
     let mut held: Vec<u8> = Vec::new();
     let mut skipping = false;
+    let mut at_begin = true;
     loop {
         match more(&mut input, &mut held) {
             Ok(0) => break,
             Ok(_) => {}
             Err(error) => return pieces.send(Piece::Failed(line, error.to_string())),
+        }
+        if at_begin {
+            if held.starts_with(BYTE_ORDER_MARK) {
+                held.drain(..BYTE_ORDER_MARK.len());
+            } else if BYTE_ORDER_MARK.starts_with(&held) {
+                continue;
+            }
+            at_begin = false;
         }
         if skipping {
             let Some(end) = held.iter().position(|&byte| byte == b'\n') else {
@@ -165,6 +177,13 @@ mod tests {
             9,
             &[(1, Some("a")), (2, Some("")), (3, Some("b"))],
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_at_the_beginning_only() {
+        check("\u{feff}a\nb", 9, &[(1, Some("a")), (2, Some("b"))]);
+        check("a\n\u{feff}b", 9, &[(1, Some("a")), (2, Some("\u{feff}b"))]);
+        check("\u{feff}", 9, &[]);
     }
 
     #[test]

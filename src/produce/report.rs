@@ -20,7 +20,9 @@ pub struct Report<'a> {
     terminal: bool,
     /// A progress line is on the terminal.
     drawn: bool,
+    /// All lines, blank ones as well: the last one's number.
     lines: u64,
+    blank: u64,
     skipped: u64,
     accepted: u64,
     /// By topic of the plan.
@@ -43,6 +45,7 @@ impl<'a> Report<'a> {
             terminal: std::io::stderr().is_terminal(),
             drawn: false,
             lines: 0,
+            blank: 0,
             skipped: 0,
             accepted: 0,
             without_key: BTreeMap::new(),
@@ -61,6 +64,12 @@ impl<'a> Report<'a> {
         self.skipped += 1;
         let place = self.place(line);
         self.say(&format!("{place}: {reason}"));
+    }
+
+    /// A line with nothing in it.
+    pub fn blank(&mut self) {
+        self.lines += 1;
+        self.blank += 1;
     }
 
     /// A line that was accepted (and sent, unless nothing is).
@@ -133,6 +142,9 @@ impl<'a> Report<'a> {
             self.say(&format!("warning: of unknown type \"{name}\": {count}"));
         }
         let mut text = format!("{}: {} lines", self.file, self.lines);
+        if self.blank > 0 {
+            put(&mut text, &format!(" ({} blank)", self.blank));
+        }
         match outlet {
             None => put(
                 &mut text,

@@ -1,15 +1,16 @@
 //! Is a line an event that this catalogue can use, which topic does it go to, and with which key?
 //!
-//! The decoder is that of the service. Its projection is wider: the canonical types' required
+//! Decoder and readers of fields are those of the service. The decoder's projection is wider: the canonical types' required
 //! fields and the topics' key fields are in it, and types that nobody knows are added as they come.
 
 use catalogue::canonical;
-use catalogue::plan::Plan;
+use catalogue::plan::{Plan, TopicId};
+use engine::fields::FieldChecks;
 use events::{
     Decoder, EventTime, FieldId, KafkaTime, ProjectedType, Projection, Record, Reject, Value,
 };
 
-use super::explain::explain;
+use super::explain::{explain, explain_fields};
 
 /// Types beyond the known ones that a file may have: each costs a new decoder.
 const UNKNOWN_TYPES: usize = 1000;
@@ -45,6 +46,8 @@ pub struct Validator<'p> {
     chosen: Option<usize>,
     projection: Projection,
     decoder: Decoder,
+    /// What the KPIs read: the plan's fields and types come first in the projection.
+    checks: FieldChecks,
     /// By `TypeId`.
     rules: Vec<Rule>,
     known_types: usize,
@@ -82,6 +85,7 @@ impl<'p> Validator<'p> {
             plan,
             chosen,
             decoder: Decoder::new(&projection),
+            checks: FieldChecks::new(plan),
             known_types: rules.len(),
             rules,
             projection,
@@ -122,6 +126,10 @@ impl<'p> Validator<'p> {
         let missing: Vec<FieldId> = rule.required.iter().copied().filter(lacks).collect();
         if !missing.is_empty() {
             return Err(missing_fields(&self.projection, event.type_name, &missing));
+        }
+        let bad = self.checks.bad_fields(TopicId(topic as u16), &event);
+        if !bad.is_empty() {
+            return Err(Refusal::Bad(explain_fields(plan, &event, &bad)));
         }
         let field = plan.topics[topic].key.as_deref();
         let value = field.map_or(Value::Missing, |name| {
@@ -212,115 +220,4 @@ fn bad_key(field: &str) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(topics: &str) -> Plan {
-        let text = format!("[kafka]\nbrokers = \"one:9092\"\n{topics}");
-        let sources = catalogue::Sources {
-            path: "kept.toml",
-            text: &text,
-            environment: &[],
-            files: &[],
-        };
-        catalogue::read(&sources).expect("a good configuration").1
-    }
-
-    const ONE: &str = "[[kafka.topic]]\nname = \"shop\"\nkey = \"cart_id\"";
-    const TWO: &str = "[[kafka.topic]]\nname = \"orders\"\nkey = \"order_id\"\n\
-                       types = [\"order.*\", \"payment.*\", \"checkout.*\", \"cart.*\"]\n\
-                       [[kafka.topic]]\nname = \"pages\"\nkey = \"session_id\"\ntypes = [\"page.*\"]";
-
-    fn event(type_name: &str, data: &str) -> String {
-        format!(
-            r#"{{"specversion":"1.0","id":"1","source":"/s","type":"{type_name}","time":"2026-01-05T10:00:00Z","data":{data}}}"#
-        )
-    }
-
-    /// Topic and key of an accepted line, or the refusal.
-    #[track_caller]
-    fn check(
-        topics: &str,
-        chosen: Option<usize>,
-        line: &str,
-        expected: Result<(usize, Option<&str>), &str>,
-    ) {
-        let plan = plan(topics);
-        let mut validator = Validator::new(&plan, chosen);
-        let found = validator.check(line.as_bytes(), None);
-        let found = found.map(|accepted| (accepted.topic, accepted.key));
-        match (found, expected) {
-            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{line}"),
-            (Err(Refusal::Bad(text) | Refusal::Ambiguous(text)), Err(expected)) => {
-                assert!(text.contains(expected), "{text:?} for {line}");
-            }
-            (found, _) => panic!("{found:?} for {line}"),
-        }
-    }
-
-    #[test]
-    fn the_type_decides_the_topic_and_the_topic_the_key() {
-        let viewed = event("cart.viewed", r#"{"cart_id":"k-1"}"#);
-        check(ONE, None, &viewed, Ok((0, Some("k-1"))));
-        let number = event("cart.viewed", r#"{"cart_id":9007199254740993}"#);
-        check(ONE, None, &number, Ok((0, Some("9007199254740993"))));
-        let page = event("page.viewed", r#"{"page_type":"home","session_id":"s-1"}"#);
-        check(TWO, None, &page, Ok((1, Some("s-1"))));
-        check(TWO, Some(0), &page, Ok((0, None)));
-        let fulfilled = event("order.fulfilled", r#"{"order_id":"o-1"}"#);
-        check(ONE, None, &fulfilled, Ok((0, None)));
-        let survey = event("survey.answered", r#"{"kind":"nps","score":9}"#);
-        check(TWO, None, &survey, Err("no topic carries type"));
-    }
-
-    #[test]
-    fn several_topics_for_a_type_need_a_choice() {
-        let both = TWO.replace("\"page.*\"", "\"page.*\", \"survey.answered\"");
-        let both = both.replace("\"cart.*\"", "\"cart.*\", \"survey.*\"");
-        let survey = event("survey.answered", r#"{"kind":"nps","score":9}"#);
-        check(
-            &both,
-            None,
-            &survey,
-            Err("carried by orders and pages: choose one with --topic"),
-        );
-        check(&both, Some(1), &survey, Ok((1, None)));
-    }
-
-    #[test]
-    fn refusals_say_what_is_wrong() {
-        check(ONE, None, "{", Err("not_json"));
-        check(ONE, None, "[]", Err("not_an_object"));
-        check(
-            ONE,
-            None,
-            r#"{"specversion":"1.0","source":"/s"}"#,
-            Err("missing_field: id"),
-        );
-        let placed = event("order.placed", r#"{"order_id":"o-1","total":"1"}"#);
-        check(
-            ONE,
-            None,
-            &placed,
-            Err("missing_field: order.placed needs data.currency and data.items"),
-        );
-        let nested = event("order.fulfilled", r#"{"order_id":"o-1","cart_id":[1]}"#);
-        check(ONE, None, &nested, Err("bad_key: data.cart_id"));
-        let entity = event("order.fulfilled", r#"{"order_id":1.5}"#);
-        check(ONE, None, &entity, Err("bad_key: data.order_id"));
-        let time = event("cart.viewed", "{}").replace("10:00:00Z", "10:00");
-        check(ONE, None, &time, Err("bad_time: \"2026-01-05T10:00\""));
-    }
-
-    #[test]
-    fn a_type_that_nobody_knows_is_learnt_and_keyed() {
-        let plan = plan(ONE);
-        let mut validator = Validator::new(&plan, None);
-        let line = event("loyalty.earned", r#"{"cart_id":"k-7"}"#);
-        let new = Refusal::NewType("loyalty.earned".into());
-        assert_eq!(validator.check(line.as_bytes(), None), Err(new));
-        validator.learn("loyalty.earned").expect("there is room");
-        let accepted = validator.check(line.as_bytes(), None);
-        assert_eq!(accepted.map(|accepted| accepted.key), Ok(Some("k-7")));
-    }
-}
+mod tests;

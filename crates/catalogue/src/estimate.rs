@@ -42,12 +42,52 @@ pub fn estimate(plan: &Plan) -> Vec<Estimate> {
     plan.kpis.iter().map(|kpi| of_kpi(plan, kpi)).collect()
 }
 
-/// Series on `/metrics` of an instance with one partition.
-pub fn total_series(estimates: &[Estimate]) -> u64 {
-    estimates
-        .iter()
-        .map(|one| one.per_partition.saturating_add(one.per_instance))
-        .sum()
+/// How many partitions each KPI lives on, by `KpiId`, from those of the topics, by `TopicId`. A
+/// topic whose partitions nobody knows has one.
+pub fn partitions_of_kpis(plan: &Plan, topics: &[Option<usize>]) -> Vec<u64> {
+    let mut partitions = vec![1; plan.kpis.len()];
+    for group in &plan.groups {
+        let counts = group.topics.iter();
+        let counts = counts.filter_map(|topic| topics.get(usize::from(topic.0)).copied().flatten());
+        // Joined topics have equal counts, or the check says so.
+        let count = counts.max().unwrap_or(1) as u64;
+        for kpi in &group.kpis {
+            partitions[usize::from(kpi.0)] = count;
+        }
+    }
+    partitions
+}
+
+/// Series on `/metrics` of an instance that has all partitions: `partitions` of each KPI.
+pub fn total_series(estimates: &[Estimate], partitions: &[u64]) -> u64 {
+    let each = estimates.iter().zip(partitions);
+    each.map(|(one, partitions)| {
+        let of_partitions = one.per_partition.saturating_mul(*partitions);
+        of_partitions.saturating_add(one.per_instance)
+    })
+    .fold(0, u64::saturating_add)
+}
+
+/// What to say of an instance with all partitions, if it can make more series than
+/// `max_series`; `what` says how many partitions, like `one partition`.
+pub fn too_many_series(
+    plan: &Plan,
+    estimates: &[Estimate],
+    partitions: &[u64],
+    what: &str,
+) -> Option<String> {
+    let total = total_series(estimates, partitions);
+    let most = plan.limits.max_series as u64;
+    let each = estimates.iter().zip(partitions);
+    let largest = each.max_by_key(|(one, count)| one.per_partition.saturating_mul(**count))?;
+    (total > most).then(|| {
+        format!(
+            "the catalogue can make about {total} series with {what}, above max_series = {most}; \
+             kpi \"{}\" makes most: declare values, drop a dimension or a window, or raise \
+             max_series in [catalogue]",
+            largest.0.kpi
+        )
+    })
 }
 
 /// The state that the limits allow.

@@ -133,8 +133,9 @@ pub use settings::Settings;
 pub use warnings::warnings;
 
 use definition::{Definitions, Frame};
-use estimate::{estimate, total_series};
+use estimate::{estimate, too_many_series};
 use problem::{Place, Problems, suggestion};
+use settings::ClientRules;
 use text::section::{Section, Sited};
 use text::tree::Table;
 use text::{environment, tree};
@@ -190,10 +191,26 @@ pub fn wanted_files(text: &str, variables: &[(String, String)]) -> Vec<String> {
 }
 
 /// Reads the configuration and all catalogue files; every problem of all of them at once.
+/// What librdkafka would say of `[kafka.client]` is left out: `read_for` asks that too.
 pub fn read(sources: &Sources<'_>) -> Result<(Settings, Plan), Vec<Problem>> {
+    read_all(sources, None)
+}
+
+/// As `read`, with librdkafka's judgement of the settings in `[kafka.client]`.
+pub fn read_for(
+    sources: &Sources<'_>,
+    rules: &ClientRules<'_>,
+) -> Result<(Settings, Plan), Vec<Problem>> {
+    read_all(sources, Some(rules))
+}
+
+fn read_all(
+    sources: &Sources<'_>,
+    rules: Option<&ClientRules<'_>>,
+) -> Result<(Settings, Plan), Vec<Problem>> {
     let problems = Problems::default();
     let document = document(sources.path, sources.text, sources.environment, &problems);
-    let read = settings::read(&document, sources.files, &problems);
+    let read = settings::read(&document, sources.files, rules, &problems);
     let mut from_packs = Definitions::default();
     for pack in &read.packs {
         let Some((name, text)) = packs::PACKS.iter().find(|(name, _)| *name == pack.value) else {
@@ -247,18 +264,9 @@ pub fn read(sources: &Sources<'_>) -> Result<(Settings, Plan), Vec<Problem>> {
 }
 
 fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
-    let (estimates, most) = (estimate(plan), plan.limits.max_series as u64);
-    let total = total_series(&estimates);
-    let Some(largest) = estimates.iter().max_by_key(|one| one.per_partition) else {
-        return;
-    };
-    if total > most {
-        let message = format!(
-            "the catalogue can make about {total} series with one partition, above max_series = \
-             {most}; kpi \"{}\" makes most: declare values, drop a dimension or a window, or raise \
-             max_series in [catalogue]",
-            largest.kpi
-        );
+    let partitions = vec![1; plan.kpis.len()];
+    let refusal = too_many_series(plan, &estimate(plan), &partitions, "one partition");
+    if let Some(message) = refusal {
         problems.add(place, message);
     }
 }

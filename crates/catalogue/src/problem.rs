@@ -56,6 +56,10 @@ impl Problems {
         self.0.borrow().is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// All of them: sources in the order in which they were first complained of, then by position.
     pub fn into_sorted(self) -> Vec<Problem> {
         let mut list = self.0.into_inner();
@@ -74,11 +78,16 @@ impl Problems {
 
 /// `, did you mean "x"?` for the nearest of the valid names, else the names themselves.
 pub(crate) fn suggestion(written: &str, valid: &[&str]) -> String {
-    match nearest(written, valid, written.chars().count() / 3 + 1) {
+    match meant(written, valid) {
         Some(name) => format!(", did you mean \"{name}\"?"),
         None if valid.is_empty() => String::new(),
         None => format!(", valid here: {}", valid.join(", ")),
     }
+}
+
+/// The valid name that was probably meant.
+pub(crate) fn meant<'a>(written: &str, valid: &[&'a str]) -> Option<&'a str> {
+    nearest(written, valid, written.chars().count() / 3 + 1)
 }
 
 /// The valid name that is at most so many edits away; of equally near ones the first by alphabet.

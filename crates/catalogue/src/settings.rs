@@ -10,7 +10,7 @@ use events::Span;
 
 use crate::FileText;
 use crate::client;
-pub use crate::client::OWNED;
+pub use crate::client::{ClientRefusal, ClientRules, OWNED};
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
@@ -128,7 +128,12 @@ pub(crate) struct Read {
 }
 
 /// Reads the whole document.
-pub(crate) fn read(document: &Table, files: &[FileText], problems: &Problems) -> Read {
+pub(crate) fn read(
+    document: &Table,
+    files: &[FileText],
+    rules: Option<&ClientRules<'_>>,
+    problems: &Problems,
+) -> Read {
     let keys = ["kafka", "time", "limits", "state", "http", "catalogue"];
     if let Some(entry) = document.get("kpi") {
         let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
@@ -150,7 +155,7 @@ pub(crate) fn read(document: &Table, files: &[FileText], problems: &Problems) ->
     };
     let part = |key: &str| root.table(key).cloned().unwrap_or_else(|| empty.clone());
     let (time, lateness) = time_rules(&part("time"), problems);
-    let (kafka, topics) = kafka(&part("kafka"), lateness, files, problems);
+    let (kafka, topics) = kafka(&part("kafka"), lateness, files, rules, problems);
     let http = http(&part("http"), problems);
     let state = state(&part("state"), files, problems);
     let catalogue = catalogue(&part("catalogue"), problems);
@@ -263,6 +268,7 @@ fn state(table: &Table, files: &[FileText], problems: &Problems) -> State {
         "[state.options]",
         &[],
         files,
+        None,
         problems,
     );
     State {
@@ -350,6 +356,7 @@ fn kafka(
     table: &Table,
     lateness: Span,
     files: &[FileText],
+    rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> (Kafka, Vec<Topic>) {
     let keys = [
@@ -373,6 +380,9 @@ fn kafka(
         section.missing("brokers", "brokers = \"localhost:9092\"");
     }
     let topics = topics::read(&section, lateness, problems);
+    let before = problems.len();
+    let client = client::read(section.table("client"), files, rules, problems);
+    let is_client_good = problems.len() == before;
     let kafka = Kafka {
         brokers: brokers.map(|list| list.value).unwrap_or_default(),
         group: name("group").unwrap_or_else(|| "kept".to_owned()),
@@ -383,8 +393,11 @@ fn kafka(
         workers: section
             .integer("workers", 1, 1024)
             .map(|value| value as usize),
-        client: client::read(section.table("client"), files, problems),
+        client,
     };
+    if let Some(node) = section.node("client").filter(|_| is_client_good) {
+        client::check_together(&kafka, &node.place, rules, problems);
+    }
     let dead = kafka
         .dead_letter_topic
         .as_ref()

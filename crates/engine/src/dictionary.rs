@@ -5,6 +5,7 @@
 
 mod saved;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -52,12 +53,12 @@ impl Dictionary {
     pub fn declare(&mut self, value: &str) {
         let before = self.values.len();
         self.limit = self.limit.max(before + 1);
-        self.number(cut(value));
+        self.number(&printable(cut(value)));
         self.limit += self.values.len() - before;
     }
 
     /// The number of a value, and whether it is `OTHER` for want of room; `None` is `unknown`. Long
-    /// values are cut.
+    /// values are cut, control characters replaced.
     pub fn intern(&mut self, value: Option<&str>) -> (ValueId, bool) {
         let number = self.number_of(value);
         (number, number == OTHER && value != Some("other"))
@@ -70,7 +71,7 @@ impl Dictionary {
         if *self.values[usize::from(self.last)] == *value {
             return self.last;
         }
-        self.number(value)
+        self.number(&printable(value))
     }
 
     /// The value with this number.
@@ -117,6 +118,17 @@ fn cut(value: &str) -> &str {
     &value[..value.floor_char_boundary(VALUE_BYTES)]
 }
 
+/// Without control characters: they are legal in an exposition, but terminals and some parsers act
+/// on them. U+FFFD is longer than what it stands for, so the text is cut again.
+fn printable(value: &str) -> Cow<'_, str> {
+    if !value.chars().any(char::is_control) {
+        return Cow::Borrowed(value);
+    }
+    let mut replaced = value.replace(char::is_control, "\u{fffd}");
+    replaced.truncate(cut(&replaced).len());
+    Cow::Owned(replaced)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +158,18 @@ mod tests {
         assert_eq!(dictionary.intern(Some("asia")).0, 4);
         assert_eq!(dictionary.intern(Some("africa")).0, OTHER);
         assert_eq!(dictionary.intern(Some("us")).0, 3);
+    }
+
+    #[test]
+    fn control_characters_are_replaced_once_and_for_all() {
+        let mut dictionary = Dictionary::new(3);
+        let number = dictionary.intern(Some("a\r\0\u{1b}\u{7f}\u{85}b")).0;
+        let shown = "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b";
+        assert_eq!(&**dictionary.value(number), shown);
+        assert_eq!(dictionary.intern(Some(shown)).0, number);
+        assert_eq!(dictionary.intern(Some("a\n\n\n\n\nb")).0, number);
+        let long = dictionary.intern(Some(&"\n".repeat(200))).0;
+        assert_eq!(dictionary.value(long).len(), VALUE_BYTES / 3 * 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod saved;
 use std::sync::Arc;
 
 use catalogue::plan::{FieldId, Plan, TopicId};
-use events::{Event, EventTime, KafkaTime, Key, Reject, Span};
+use events::{Event, EventTime, KafkaTime, Key, Reject, Span, TypeId};
 
 use crate::dedupe::{Dedupe, Seen};
 use crate::dictionary::{Dictionary, ValueId};
@@ -220,8 +220,8 @@ impl InputState {
         (self.dedupe.len(), self.dedupe.bytes())
     }
 
-    /// What is published of this partition.
-    pub fn view(&self) -> InputView {
+    /// What is published of this partition; `used`: the types that KPIs read from its topic.
+    pub fn view(&self, used: impl Iterator<Item = TypeId>) -> InputView {
         let type_name = |number: usize| Arc::clone(self.type_names.value(number as ValueId));
         let source = |number: usize| Arc::clone(self.sources.value(number as ValueId));
         let mut events = Vec::new();
@@ -244,11 +244,6 @@ impl InputState {
                 }
             }
         }
-        let too_late = self
-            .too_late
-            .iter()
-            .enumerate()
-            .filter(|entry| *entry.1 > 0);
         let delay = self
             .delay
             .iter()
@@ -262,13 +257,35 @@ impl InputState {
             events,
             rejected: self.rejected,
             late: self.late,
-            too_late: too_late
-                .map(|(number, count)| (type_name(number), *count))
-                .collect(),
+            too_late: self.too_late(used),
             delay: delay
                 .map(|(number, delay)| (source(number), delay.clone()))
                 .collect(),
         }
+    }
+
+    /// By type, in the order of numbers: at 0 for all that are used once there was an event, and
+    /// for others from their first one on. Without dedupe nothing is ever too late.
+    fn too_late(&self, used: impl Iterator<Item = TypeId>) -> Vec<(Arc<str>, u64)> {
+        if self.counts.is_empty() || self.dedupe_horizon == Span::ZERO {
+            return Vec::new();
+        }
+        let mut numbers: Vec<ValueId> = used
+            .map(|type_id| self.type_numbers[usize::from(type_id.0)])
+            .collect();
+        let seen = self.counts.iter().enumerate();
+        let seen = seen.filter(|entry| !entry.1.is_empty());
+        numbers.extend(seen.map(|entry| entry.0 as ValueId));
+        numbers.sort_unstable();
+        numbers.dedup();
+        let count = |number: ValueId| self.too_late.get(usize::from(number)).copied();
+        numbers
+            .into_iter()
+            .map(|number| {
+                let name = Arc::clone(self.type_names.value(number));
+                (name, count(number).unwrap_or(0))
+            })
+            .collect()
     }
 
     /// Writes everything that decides or is published.

@@ -59,6 +59,42 @@ impl Survival {
         });
     }
 
+    /// As `add_left` for each (from, to, count). Neighbours are of like ages: they are added up on
+    /// the way, for there may be a day of seconds and the rows have to be sorted.
+    pub fn add_all_left(&mut self, orders: impl Iterator<Item = (Span, Span, u64)>) {
+        let mut run: Option<(Bucket, Bucket, u64)> = None;
+        for (entry, exit, count) in orders {
+            let (entry, exit) = (Bucket::of(entry), Bucket::of(exit));
+            match &mut run {
+                Some((from, to, sum)) if *from == entry && *to == exit => *sum += count,
+                _ => {
+                    self.add_run(run.replace((entry, exit, count)));
+                }
+            }
+        }
+        self.add_run(run);
+    }
+
+    fn add_run(&mut self, run: Option<(Bucket, Bucket, u64)>) {
+        if let Some((entry, exit, count)) = run {
+            let nothing = Row {
+                age: entry,
+                entered: 0,
+                completed: 0,
+                left: 0,
+            };
+            self.rows.push(Row {
+                entered: count,
+                ..nothing
+            });
+            self.rows.push(Row {
+                age: exit,
+                left: count,
+                ..nothing
+            });
+        }
+    }
+
     /// Brings the rows in order after a series of `add_...`; one row per age.
     pub fn fold(&mut self) {
         self.rows.sort_by_key(|row| row.age);

@@ -21,7 +21,7 @@ use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
 use crate::snapshot::{SECTION_BYTES, SectionRef};
-use crate::uses::{Role, TypeUses, index_of, matches, table};
+use crate::uses::{Role, TypeUses, index_of, matches, table, used_types};
 use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
 
 pub use saved::Restored;
@@ -211,7 +211,11 @@ impl Task {
             display,
             kpis: kpis.collect(),
             exact: self.exact(),
-            inputs: inputs.iter().map(InputState::view).collect(),
+            inputs: inputs
+                .iter()
+                .zip(self.uses.iter())
+                .map(|(input, uses)| input.view(used_types(uses)))
+                .collect(),
             entries: self.entries(),
         }
     }
@@ -463,6 +467,7 @@ impl KpiSlot {
                 series: KindView::Count(state.view(display, &dictionaries(*input))),
                 field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
+                entities_overflow: Vec::new(),
                 window_dropped: state.window_dropped(),
             },
             KpiState::Ratio {
@@ -494,6 +499,7 @@ impl KpiSlot {
                     series,
                     field_errors,
                     label_overflow,
+                    entities_overflow: Vec::new(),
                     window_dropped,
                 }
             }
@@ -501,12 +507,14 @@ impl KpiSlot {
                 series: KindView::Promise(state.view(display, &dictionaries(*start_input))),
                 field_errors: Vec::new(),
                 label_overflow: state.overflow(count),
+                entities_overflow: state.refused().view(),
                 window_dropped: state.window_dropped(),
             },
             KpiState::Funnel { input, state } => KpiView {
                 series: KindView::Funnel(state.view(display, &dictionaries(*input))),
                 field_errors: state.field_errors().view(field_names),
                 label_overflow: state.overflow(count),
+                entities_overflow: state.refused().view(),
                 window_dropped: state.window_dropped(),
             },
         }

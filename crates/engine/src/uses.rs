@@ -176,3 +176,12 @@ pub fn index_of(topics: &[TopicId], topic: TopicId) -> usize {
         .position(|other| *other == topic)
         .expect("a group has all topics of its KPIs")
 }
+
+/// The types that some KPI reads.
+pub fn used_types(uses: &[TypeUses]) -> impl Iterator<Item = TypeId> {
+    let used = uses
+        .iter()
+        .enumerate()
+        .filter(|each| !each.1.uses.is_empty());
+    used.map(|each| TypeId(each.0 as u16))
+}

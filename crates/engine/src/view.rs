@@ -10,6 +10,7 @@ use catalogue::plan::TopicId;
 use events::{EventTime, KafkaTime, Reject, Span};
 
 use crate::decode::{Decoder, Read};
+use crate::refused::EntityLimit;
 use crate::sketch::Sketch;
 use crate::survival::Survival;
 
@@ -136,6 +137,9 @@ pub struct KpiView {
     pub field_errors: Vec<(Arc<str>, u64)>,
     /// `kept_label_overflow_total{kpi,label}`, one per dimension.
     pub label_overflow: Vec<u64>,
+    /// `kept_entities_overflow_total{kpi,limit}`: events that found no room; none where a kind follows
+    /// no entities.
+    pub entities_overflow: Vec<(EntityLimit, u64)>,
     /// `kept_window_dropped_total{kpi}`: contributions to panes that were closed already.
     pub window_dropped: u64,
     /// The series.
@@ -267,7 +271,7 @@ pub struct FunnelSeries {
     pub steps: Vec<Histogram>,
     /// `_open`: entities that have not ended.
     pub open: u64,
-    /// The value left behind by abandoned entities, per currency.
+    /// The value left behind by abandoned entities, per currency; at 0 from the first price on.
     pub value: Vec<Amount>,
     /// `_reached_in_window`, by window and stage.
     pub in_window: Vec<Vec<u64>>,

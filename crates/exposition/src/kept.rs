@@ -248,6 +248,7 @@ impl TaskFamilies {
 struct KpiFamilies {
     field_errors: Family,
     overflow: Family,
+    refused: Family,
     dropped: Family,
 }
 
@@ -261,6 +262,10 @@ impl KpiFamilies {
             overflow: counter(
                 "kept_label_overflow_total",
                 "Events whose label value became `other` because there were too many",
+            ),
+            refused: counter(
+                "kept_entities_overflow_total",
+                "Events that were not followed because the KPI's limit of entities was reached",
             ),
             dropped: counter(
                 "kept_window_dropped_total",
@@ -283,12 +288,17 @@ impl KpiFamilies {
             let sample = Sample::new([&name, &label, &partition], Value::integer(*number));
             self.overflow.samples.push(sample);
         }
+        for (limit, number) in &kpi_view.entities_overflow {
+            let limit = Labels::of([("limit", limit.as_str())]);
+            let sample = Sample::new([&name, &limit, &partition], Value::integer(*number));
+            self.refused.samples.push(sample);
+        }
         let value = Value::integer(kpi_view.window_dropped);
         let sample = Sample::new([&name, &Labels::none(), &partition], value);
         self.dropped.samples.push(sample);
     }
 
-    fn into_families(self) -> [Family; 3] {
-        [self.field_errors, self.overflow, self.dropped]
+    fn into_families(self) -> [Family; 4] {
+        [self.field_errors, self.overflow, self.refused, self.dropped]
     }
 }

@@ -92,20 +92,22 @@ impl<'a, S> Rows<'a, S> {
         })
     }
 
-    /// One sample per label set, currency and task. A currency that one task has seen under a label
-    /// set is at zero in the others; without any currency yet there is no series.
+    /// One sample per label set, currency and task. A currency that one task has seen under one
+    /// label set is at zero in all others, for its amount there may be the first thing that a
+    /// scrape sees; without any currency yet there is no series.
     pub fn amounts(&self, money: bool, amounts: fn(&S) -> &[view::Amount]) -> Vec<Sample> {
+        let mut decimals: BTreeMap<Option<&'static str>, u8> = BTreeMap::new();
+        if !money {
+            decimals.insert(None, 0);
+        }
+        let series = self.rows.iter().flat_map(|row| &row.series);
+        for amount in series.flat_map(|series| amounts(series)) {
+            let seen = decimals.entry(amount.currency).or_default();
+            *seen = amount.decimals.max(*seen);
+        }
         let mut samples = Vec::new();
         for row in &self.rows {
-            let mut decimals: BTreeMap<Option<&'static str>, u8> = BTreeMap::new();
-            if !money {
-                decimals.insert(None, 0);
-            }
-            for amount in row.series.iter().flat_map(|series| amounts(series)) {
-                let seen = decimals.entry(amount.currency).or_default();
-                *seen = amount.decimals.max(*seen);
-            }
-            for (currency, decimals) in decimals {
+            for (&currency, &decimals) in &decimals {
                 let own = Labels::of(currency.map(|currency| ("currency", currency)));
                 for (series, partition) in row.series.iter().zip(self.partitions) {
                     let mut found = amounts(series).iter();

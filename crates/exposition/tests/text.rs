@@ -96,7 +96,7 @@ fn own_labels_are_between_dimensions_and_partition() {
 }
 
 #[test]
-fn money_has_its_decimals_and_every_task_the_currencies_of_a_label_set() {
+fn money_has_its_decimals_and_every_label_set_and_task_the_currencies_of_all() {
     check(
         &two_tasks(Format::Text),
         "shop_order_revenue",
@@ -107,7 +107,13 @@ fn money_has_its_decimals_and_every_task_the_currencies_of_a_label_set() {
            shop_order_revenue_total{region="eu",currency="JPY",partition="0"} 500
            shop_order_revenue_total{region="eu",currency="JPY",partition="1"} 0
            shop_order_revenue_total{region="eu",currency="KWD",partition="0"} 1.005
-           shop_order_revenue_total{region="eu",currency="KWD",partition="1"} 0.000"#,
+           shop_order_revenue_total{region="eu",currency="KWD",partition="1"} 0.000
+           shop_order_revenue_total{region="us",currency="EUR",partition="0"} 0.00
+           shop_order_revenue_total{region="us",currency="EUR",partition="1"} 0.00
+           shop_order_revenue_total{region="us",currency="JPY",partition="0"} 0
+           shop_order_revenue_total{region="us",currency="JPY",partition="1"} 0
+           shop_order_revenue_total{region="us",currency="KWD",partition="0"} 0.000
+           shop_order_revenue_total{region="us",currency="KWD",partition="1"} 0.000"#,
     );
 }
 
@@ -288,6 +294,7 @@ fn what_was_read_is_counted_by_outcome() {
         "kept_records_rejected_total{topic=\"shop.events\",partition=\"0\",reason=\"not_json\"} 3",
         "kept_records_rejected_total{topic=\"shop.events\",partition=\"0\",reason=\"bad_key\"} 0",
         "kept_field_errors_total{kpi=\"orders\",field=\"total\",partition=\"0\"} 9",
+        "kept_entities_overflow_total{kpi=\"fulfilment\",limit=\"held\",partition=\"0\"} 6",
         "kept_label_overflow_total{kpi=\"fulfilment\",label=\"region\",partition=\"0\"} 4",
         "kept_window_dropped_total{kpi=\"fulfilment\",partition=\"0\"} 5",
         "kept_exact{topic=\"shop.events\",partition=\"0\"} 1",

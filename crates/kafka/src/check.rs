@@ -7,17 +7,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use catalogue::plan::{Plan, TopicId};
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::ask::{Asker, Unanswered, ask, asker};
-use crate::settings::{Settings, client_config, consumer_config};
+use crate::compaction::{describe, refusal, unreadable, value};
+use crate::settings::{Settings, consumer_config};
 use crate::topics::{missing, partition_counts, unequal_counts};
-use crate::wait::block_on;
 
 /// How long the broker may take for each question.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,10 +48,20 @@ pub struct Finding {
 /// Decoding is the caller's: this crate does not know what an event is.
 pub type Keys<'k> = &'k mut dyn FnMut(TopicId, &events::Record<'_>, &mut Vec<(String, String)>);
 
-/// All findings, errors first. `keys` tells which entities a sampled record is about.
-pub fn check_broker(settings: &Settings, plan: &Plan, keys: Keys<'_>) -> Vec<Finding> {
+/// What a broker is like.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// All findings, errors first.
+    pub findings: Vec<Finding>,
+    /// The number of partitions, by `TopicId`; `None`: there is no such topic, or nobody answered.
+    pub partitions: Vec<Option<usize>>,
+}
+
+/// Looks at everything. `keys` tells which entities a sampled record is about.
+pub fn check_broker(settings: &Settings, plan: &Plan, keys: Keys<'_>) -> Checked {
     let mut findings = Vec::new();
-    if let Err(error) = check_all(settings, plan, keys, &mut findings) {
+    let mut partitions = vec![None; plan.topics.len()];
+    if let Err(error) = check_all(settings, plan, keys, &mut partitions, &mut findings) {
         let message = format!("asking Kafka at {}: {error}", settings.brokers);
         findings.push(Finding {
             level: Level::Error,
@@ -61,13 +69,17 @@ pub fn check_broker(settings: &Settings, plan: &Plan, keys: Keys<'_>) -> Vec<Fin
         });
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    findings
+    Checked {
+        findings,
+        partitions,
+    }
 }
 
 fn check_all(
     settings: &Settings,
     plan: &Plan,
     keys: Keys<'_>,
+    partitions: &mut Vec<Option<usize>>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Unanswered> {
     let mut config = consumer_config(settings, 0);
@@ -78,6 +90,7 @@ fn check_all(
     let counts = ask(&consumer, |patience| {
         partition_counts(&consumer, plan, patience)
     })?;
+    partitions.clone_from(&counts);
     let error = |message| Finding {
         level: Level::Error,
         message,
@@ -129,32 +142,21 @@ fn check_settings(
     counts: &[Option<usize>],
     findings: &mut Vec<Finding>,
 ) -> KafkaResult<()> {
-    let admin: AdminClient<DefaultClientContext> = client_config(settings).create()?;
     let there = plan
         .topics
         .iter()
         .zip(counts)
         .filter(|(_, count)| count.is_some());
     let names: Vec<&str> = there.map(|(topic, _)| topic.name.as_str()).collect();
-    let asked: Vec<_> = names
-        .iter()
-        .map(|name| ResourceSpecifier::Topic(name))
-        .collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
-    let answers = block_on(admin.describe_configs(&asked, &options))?;
-    for (name, answer) in names.iter().zip(answers) {
+    for (name, answer) in names.iter().zip(describe(settings, &names, TIMEOUT)?) {
         match answer {
             Err(code) => findings.push(Finding {
                 level: Level::Warning,
-                message: format!("the settings of topic \"{name}\" can't be read: {code}"),
+                message: unreadable(name, code),
             }),
             Ok(resource) => {
-                let value = |key: &str| resource.get(key).and_then(|entry| entry.value.clone());
-                let cleanup = value("cleanup.policy");
-                let stamped = value("message.timestamp.type");
+                let cleanup = value(&resource, "cleanup.policy");
+                let stamped = value(&resource, "message.timestamp.type");
                 findings.extend(judge_settings(name, cleanup.as_deref(), stamped.as_deref()));
             }
         }
@@ -164,16 +166,13 @@ fn check_settings(
 
 /// What a topic's settings mean for exactness.
 fn judge_settings(topic: &str, cleanup: Option<&str>, stamped: Option<&str>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if cleanup.is_some_and(|policy| policy.contains("compact")) {
-        findings.push(Finding {
+    let mut findings: Vec<Finding> = refusal(topic, cleanup)
+        .map(|message| Finding {
             level: Level::Error,
-            message: format!(
-                "topic \"{topic}\" is compacted: Kafka removes its events, so nothing counted \
-                 from it is exact; set cleanup.policy=delete"
-            ),
-        });
-    }
+            message,
+        })
+        .into_iter()
+        .collect();
     if stamped == Some("CreateTime") {
         findings.push(Finding {
             level: Level::Warning,

@@ -4,12 +4,12 @@
 //! An answer carries the time at which the question was sent and the number of the assignment it
 //! was asked for: answers for another assignment are dropped by the worker.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use catalogue::plan::TopicId;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use events::WallTime;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -42,10 +42,25 @@ pub(crate) struct Ends {
     pub(crate) ends: Vec<(TopicId, i32, i64)>,
 }
 
+/// Holds the newest answer until it is taken: a worker that was busy for a while must not be shown
+/// where the partitions ended then.
+#[derive(Clone, Default)]
+struct Newest(Arc<Mutex<Option<Ends>>>);
+
+impl Newest {
+    fn put(&self, ends: Ends) {
+        *self.0.lock().expect("nothing panics in here") = Some(ends);
+    }
+
+    fn take(&self) -> Option<Ends> {
+        self.0.lock().expect("nothing panics in here").take()
+    }
+}
+
 /// The asking thread.
 pub(crate) struct EndsAsker {
     questions: Option<Sender<Question>>,
-    answers: Receiver<Ends>,
+    newest: Newest,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,14 +68,15 @@ impl EndsAsker {
     /// Starts the thread; it asks nothing until `ask`.
     pub(crate) fn start(consumer: Arc<BaseConsumer<Context>>, metrics: Metrics) -> EndsAsker {
         let (questions, asked) = unbounded();
-        let (answer, answers) = bounded(4);
+        let newest = Newest::default();
+        let answer = newest.clone();
         let thread = std::thread::Builder::new()
             .name("kept-ends".into())
             .spawn(move || run(&consumer, &metrics, &asked, &answer))
             .expect("the system gives a thread");
         EndsAsker {
             questions: Some(questions),
-            answers,
+            newest,
             thread: Some(thread),
         }
     }
@@ -76,9 +92,9 @@ impl EndsAsker {
         }
     }
 
-    /// An answer, if one has come.
+    /// The newest answer, if one has come since the last call.
     pub(crate) fn answer(&self) -> Option<Ends> {
-        self.answers.try_recv().ok()
+        self.newest.take()
     }
 }
 
@@ -95,7 +111,7 @@ fn run(
     consumer: &BaseConsumer<Context>,
     metrics: &Metrics,
     asked: &Receiver<Question>,
-    answer: &Sender<Ends>,
+    answer: &Newest,
 ) {
     let mut question = Question {
         assignment: 0,
@@ -121,8 +137,7 @@ fn run(
             let detail = "the ends of the partitions are known again";
             metrics.recovered(Trouble::EndOffsets, detail);
         }
-        // A full channel means that the worker is busy: the next answer is fresher anyway.
-        let _ = answer.try_send(ends);
+        answer.put(ends);
     }
 }
 
@@ -172,5 +187,24 @@ fn ask(consumer: &BaseConsumer<Context>, question: &Question, metrics: &Metrics)
         assignment: question.assignment,
         at,
         ends,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_comes_late_finds_the_newest_answer_once() {
+        let newest = Newest::default();
+        for second in 1..=10 {
+            newest.put(Ends {
+                assignment: 1,
+                at: WallTime(second),
+                ends: Vec::new(),
+            });
+        }
+        assert_eq!(newest.take().map(|ends| ends.at), Some(WallTime(10)));
+        assert!(newest.take().is_none());
     }
 }

@@ -96,15 +96,14 @@ pub enum SetupError {
     Metrics(prometheus::Error),
 }
 
+/// Without the cause, which is its `source`: whoever prints the chain has it once.
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SetupError::Bind { address, source } => {
-                write!(f, "can't listen on {address} (http.listen): {source}")
+            SetupError::Bind { address, .. } => {
+                write!(f, "can't listen on {address} (http.listen)")
             }
-            SetupError::Metrics(source) => {
-                write!(f, "can't register the server's metrics: {source}")
-            }
+            SetupError::Metrics(_) => f.write_str("can't register the server's metrics"),
         }
     }
 }

@@ -51,6 +51,12 @@ impl Flat {
         }
     }
 
+    /// A series that is there even at zero.
+    fn put_shown(&mut self, name: &str, value: impl Into<i128>) {
+        self.put(&format!("{name}.shown"), 1);
+        self.put(name, value);
+    }
+
     fn histogram(&mut self, name: &str, histogram: &Histogram) {
         for (bucket, count) in histogram.counts.iter().enumerate() {
             self.put(&format!("{name}.bucket{bucket}"), *count);
@@ -155,7 +161,7 @@ fn flatten_input(flat: &mut Flat, index: usize, input: &InputView) {
     }
     flat.put(&format!("{name}.late"), input.late);
     for (type_name, count) in &input.too_late {
-        flat.put(&format!("{name}.too_late.{type_name}"), *count);
+        flat.put_shown(&format!("{name}.too_late.{type_name}"), *count);
     }
 }
 
@@ -176,7 +182,7 @@ fn flatten_expected_input(flat: &mut Flat, index: usize, input: &ExpectedInput) 
     }
     flat.put(&format!("{name}.late"), input.late);
     for (type_name, count) in &input.too_late {
-        flat.put(&format!("{name}.too_late.{type_name}"), *count);
+        flat.put_shown(&format!("{name}.too_late.{type_name}"), *count);
     }
 }
 
@@ -251,7 +257,7 @@ fn flatten_count(flat: &mut Flat, name: &str, series: &CountSeries) {
 fn flatten_expected_count(flat: &mut Flat, name: &str, series: &ExpectedCount) {
     flat.put(&format!("{name}.total"), series.total);
     for (currency, units) in &series.sums {
-        flat.put(
+        flat.put_shown(
             &format!("{name}.sum.{}", currency.as_deref().unwrap_or("")),
             *units,
         );
@@ -262,7 +268,7 @@ fn flatten_expected_count(flat: &mut Flat, name: &str, series: &ExpectedCount) {
 /// Amounts are compared in units of 10^-9.
 fn put_amount(flat: &mut Flat, name: &str, amount: &Amount) {
     let units = amount.units * 10i128.pow(9 - u32::from(amount.decimals));
-    flat.put(
+    flat.put_shown(
         &format!("{name}.sum.{}", amount.currency.unwrap_or("")),
         units,
     );
@@ -379,7 +385,7 @@ fn flatten_expected_funnel(flat: &mut Flat, name: &str, series: &ExpectedFunnel,
         flat.spans(&format!("{name}.step{step}"), spans, edges);
     }
     for (currency, units) in &series.value {
-        flat.put(&format!("{name}.sum.{currency}"), *units);
+        flat.put_shown(&format!("{name}.sum.{currency}"), *units);
     }
     for (window, stages) in series.in_window.iter().enumerate() {
         put_list(flat, &format!("{name}.window{window}"), stages);

@@ -5,7 +5,7 @@ use events::Span;
 
 use super::tree::{Entry, Node, Table, Value};
 use super::values;
-use crate::problem::{Place, Problems, suggestion};
+use crate::problem::{Place, Problems, meant, suggestion};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Sited<T> {
 pub(crate) struct Section<'a> {
     table: &'a Table,
     title: String,
+    /// Valid keys that were probably meant by unknown ones.
+    misspelt: Vec<String>,
     pub problems: &'a Problems,
 }
 
@@ -30,16 +32,19 @@ impl<'a> Section<'a> {
         problems: &'a Problems,
     ) -> Section<'a> {
         let title = title.into();
+        let mut misspelt = Vec::new();
         for entry in &table.entries {
             if !keys.contains(&entry.key.as_str()) {
                 let hint = suggestion(&entry.key, keys);
                 let message = format!("unknown key \"{}\" in {title}{hint}", entry.key);
                 problems.add(&entry.key_place, message);
+                misspelt.extend(meant(&entry.key, keys).map(str::to_owned));
             }
         }
         Section {
             table,
             title,
+            misspelt,
             problems,
         }
     }
@@ -60,8 +65,12 @@ impl<'a> Section<'a> {
         self.table.get(key).map(|entry| &entry.node)
     }
 
-    /// Says that a key is missing; `example` shows how to write it.
+    /// Says that a key is missing; `example` shows how to write it. Nothing when it is there under
+    /// a name that isn't quite right: that was said already.
     pub fn missing(&self, key: &str, example: &str) {
+        if self.misspelt.iter().any(|meant| meant == key) {
+            return;
+        }
         let message = format!("{} needs \"{key}\", like {example}", self.title);
         self.problems.add(self.place(), message);
     }

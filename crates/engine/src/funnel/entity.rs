@@ -1,10 +1,11 @@
 //! One entity of a funnel and one label set: what an event does to them.
 
-use catalogue::plan::{FieldId, Funnel, FunnelMode, Unit, Window};
-use events::{Event, EventTime, Key, Span, money};
+use catalogue::plan::{FieldId, Funnel, FunnelMode, Window};
+use events::{Event, EventTime, Key, Span};
 
 use super::Part;
-use crate::count::{add, read_amount};
+use crate::count::add;
+use crate::fields::{LineChange, read_line};
 use crate::panes::{Contribution, Panes, Reach};
 use crate::series::SeriesId;
 use crate::view::{Amount, Histogram};
@@ -125,7 +126,7 @@ pub(super) fn end(entity: &mut Entity, series: &mut Series) {
     if last as usize == entity.stage_times.len() - 1 {
         entity.state = State::Converted;
         series.converted += 1;
-        entity.lines.clear();
+        entity.lines = Vec::new();
         return;
     }
     entity.state = State::Abandoned;
@@ -145,39 +146,51 @@ pub(super) fn end(entity: &mut Entity, series: &mut Series) {
     }
 }
 
-/// Changes the value of a cart. An error names the malformed field: nothing changed then.
+/// Why an event did not change the value of a cart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotTaken {
+    /// This field is malformed.
+    Malformed(FieldId),
+    /// It has `LINES` products already.
+    Full,
+}
+
+impl From<FieldId> for NotTaken {
+    fn from(field: FieldId) -> NotTaken {
+        NotTaken::Malformed(field)
+    }
+}
+
+/// Changes the value of a cart; after an error it is as before. The first addition in a currency
+/// makes the series of what is left behind in it, at 0.
 pub(super) fn change_line(
     entity: &mut Entity,
+    series: &mut Series,
     rule: &Funnel,
     part: Part,
     event: &Event<'_>,
-) -> Result<(), FieldId> {
+) -> Result<(), NotTaken> {
     let Some(value) = &rule.value else {
         return Ok(());
     };
-    let product = event.field(value.product).key().ok_or(value.product)?;
-    let product = Key::of(product);
-    let quantity = match event.field(value.quantity).text() {
-        None if part == Part::Add => Some(1_000_000),
-        None if part == Part::Remove => Some(0),
-        None => None,
-        Some(text) => money::parse_number(text).filter(|quantity| *quantity >= 0),
-    };
-    let quantity = quantity.ok_or(value.quantity)?;
+    let LineChange {
+        product,
+        quantity,
+        price,
+    } = read_line(value, part, event)?;
     let at = entity.lines.iter().position(|line| line.product == product);
-    if part != Part::Add {
+    let Some(price) = price else {
         if let Some(at) = at {
             entity.lines[at].quantity = quantity;
         }
         return Ok(());
-    }
-    let price = Some(read_amount(
-        event,
-        value.price,
-        Unit::Money {
-            currency: value.currency,
-        },
-    )?);
+    };
+    let nothing = Amount {
+        units: 0,
+        ..price.clone()
+    };
+    add(&mut series.value, &nothing);
+    let price = Some(price);
     match at {
         Some(at) => {
             let line = &mut entity.lines[at];
@@ -189,7 +202,7 @@ pub(super) fn change_line(
             quantity,
             price,
         }),
-        None => {}
+        None => return Err(NotTaken::Full),
     }
     Ok(())
 }

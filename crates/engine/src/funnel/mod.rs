@@ -20,12 +20,13 @@ use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
 use crate::panes::{Panes, Reach, SavedPanes};
+use crate::refused::{EntityLimit, Refused};
 use crate::series::{By, SeriesTable};
 use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
 use crate::view::FunnelSeries;
-use entity::{Entity, Series, State, change_line, end, reach_stage};
+use entity::{Entity, Line, NotTaken, Series, State, change_line, end, reach_stage};
 
 /// See the file's header.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct FunnelState {
     remembered_limit: usize,
     /// Entities that have not ended.
     open: usize,
+    /// Lines of all carts.
+    lines: usize,
     entities: KeyMap<Entity>,
     /// Open entities by when to look at them again, each once at most.
     due: BinaryHeap<Reverse<(EventTime, Identity)>>,
@@ -44,7 +47,7 @@ pub struct FunnelState {
     series: SeriesTable<Series>,
     window_dropped: u64,
     field_errors: FieldErrors,
-    overflowed: bool,
+    refused: Refused,
     saved_panes: SavedPanes,
     /// What the last snapshot made of ended entities.
     saved_entities: Blocks,
@@ -80,13 +83,18 @@ impl FunnelState {
             open_limit: limits.open_entities,
             remembered_limit: limits.remembered_entities,
             open: 0,
+            lines: 0,
             entities: KeyMap::default(),
             due: BinaryHeap::new(),
             forgotten_at: EventTime::MIN,
             series: SeriesTable::new(),
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
-            overflowed: false,
+            refused: Refused::by(&[
+                EntityLimit::Open,
+                EntityLimit::Remembered,
+                EntityLimit::Lines,
+            ]),
             saved_panes: SavedPanes::new(windows),
             saved_entities: Blocks::default(),
         }
@@ -122,7 +130,9 @@ impl FunnelState {
         if let Some(entity) = known.filter(|known| clock > self.remembered_until(known)) {
             let block = saved::block_of(&self.rule, entity.latest);
             self.saved_entities.touch(block);
-            self.entities.remove(&key);
+            if let Some(gone) = self.entities.remove(&key) {
+                self.lines -= gone.lines.len();
+            }
         }
         if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), clock, kafka, by) {
             return;
@@ -159,6 +169,7 @@ impl FunnelState {
             State::Open => {}
         }
         entity.latest = entity.latest.max(event.time);
+        let lines = entity.lines.len();
         for part in parts {
             match part {
                 Part::Stage(stage) => {
@@ -168,12 +179,15 @@ impl FunnelState {
                 }
                 Part::Touch => {}
                 Part::Add | Part::Set | Part::Remove => {
-                    if let Err(field) = change_line(entity, &self.rule, part, event) {
-                        self.field_errors.add(field);
+                    match change_line(entity, series, &self.rule, part, event) {
+                        Ok(()) => {}
+                        Err(NotTaken::Malformed(field)) => self.field_errors.add(field),
+                        Err(NotTaken::Full) => self.refused.add(EntityLimit::Lines),
                     }
                 }
             }
         }
+        self.lines += entity.lines.len() - lines;
         if !entity.queued {
             entity.queued = true;
             let due = entity.latest + self.rule.idle_timeout + self.rule.lateness;
@@ -199,7 +213,9 @@ impl FunnelState {
                 self.open -= 1;
                 let block = saved::block_of(&self.rule, entity.latest);
                 self.saved_entities.touch(block);
+                let lines = entity.lines.len();
                 end(entity, self.series.state(entity.series));
+                self.lines -= lines - entity.lines.len();
             }
         }
     }
@@ -226,8 +242,12 @@ impl FunnelState {
     fn forget_entities(&mut self, clock: EventTime, times: i64) {
         let lasts = saved::lasts(&self.rule);
         if (clock - self.forgotten_at).0 >= lasts.0 / times {
-            self.entities
-                .retain(|_, entity| clock <= entity.latest + lasts);
+            let lines = &mut self.lines;
+            self.entities.retain(|_, entity| {
+                let remembered = clock <= entity.latest + lasts;
+                *lines -= if remembered { 0 } else { entity.lines.len() };
+                remembered
+            });
             self.forgotten_at = clock;
             let oldest = saved::block_of(&self.rule, clock - lasts);
             self.saved_entities.touch_before(oldest + 1);
@@ -285,18 +305,27 @@ impl FunnelState {
                 .map(|panes| panes.bytes(0))
                 .sum()
         };
-        let bytes = self.entities.capacity() * 8 / 7 * each + self.series.bytes(panes);
+        // A list that grows by doubling is half to fully used, and short ones less.
+        let lines = self.lines * size_of::<Line>() * 2;
+        let due = self.due.capacity() * size_of::<(EventTime, Identity)>();
+        let entities = self.entities.capacity() * 8 / 7 * each;
+        let bytes = entities + lines + due + self.series.bytes(panes);
         (self.entities.len(), bytes)
     }
 
     /// False once a limit was hit.
     pub fn exact(&self) -> bool {
-        !self.overflowed
+        self.refused.is_none()
+    }
+
+    /// Events that found no room.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Writes the state at the clock of its partition.
     pub fn encode(&self, clock: EventTime, out: &mut Encoder) {
-        out.unsigned(u64::from(self.overflowed));
+        self.refused.encode(out);
         out.unsigned(self.window_dropped);
         self.field_errors.encode(out);
         self.series.encode(out, |series, out| {
@@ -358,7 +387,12 @@ impl FunnelState {
         }
         let full = self.entities.len() >= self.remembered_limit && !self.made_room(clock);
         if full || self.open >= self.open_limit {
-            self.overflowed = true;
+            let limit = if full {
+                EntityLimit::Remembered
+            } else {
+                EntityLimit::Open
+            };
+            self.refused.add(limit);
             return false;
         }
         let (rule, windows) = (&self.rule, &self.windows);

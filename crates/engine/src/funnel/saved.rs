@@ -42,7 +42,7 @@ impl FunnelState {
         writer: &mut Writer<'_>,
         out: &mut Encoder,
     ) {
-        out.byte(u8::from(self.overflowed));
+        self.refused.encode(out);
         out.unsigned(self.window_dropped);
         out.time(self.forgotten_at);
         self.field_errors.save(field_names, out);
@@ -129,7 +129,7 @@ impl FunnelState {
         from: &mut Decoder<'a>,
         sections: &Sections<'a>,
     ) -> Read<()> {
-        self.overflowed = from.flag()?;
+        self.refused.read(from)?;
         self.window_dropped = from.count()?;
         self.forgotten_at = from.time()?;
         self.field_errors.read(field_names, from)?;
@@ -199,6 +199,7 @@ impl FunnelState {
             self.series.state(series).open += 1;
             self.open += 1;
         }
+        self.lines += entity.lines.len();
         match self.entities.insert(key, entity) {
             None => Ok(()),
             Some(_) => Err(Unsound("an entity twice")),
@@ -208,6 +209,7 @@ impl FunnelState {
     /// Begins the totals at 0.
     pub fn zero_totals(&mut self) {
         self.window_dropped = 0;
+        self.refused.clear();
         self.field_errors.clear();
         self.series.zero(|series| {
             series.reached.fill(0);

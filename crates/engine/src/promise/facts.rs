@@ -7,6 +7,7 @@ use events::{EventTime, Key, Span};
 use super::orders::{Closed, Found, Place};
 use super::series::Outcome;
 use super::{Fact, PromiseState, Seen, waiting_for};
+use crate::refused::EntityLimit;
 use crate::series::NO_DIMENSIONS;
 use crate::table::Identity;
 
@@ -34,7 +35,7 @@ impl PromiseState {
                 }
             }
             None if clocks[self.start_input] > latest_k => self.without_start(fact, seen),
-            None if self.held_count >= self.held_limit => self.overflowed = true,
+            None if self.held_count >= self.held_limit => self.refused.add(EntityLimit::Held),
             None => {
                 self.held
                     .entry(Identity(key))
@@ -42,8 +43,22 @@ impl PromiseState {
                     .push(Held { seen, fact });
                 self.held_until.push(Reverse((latest_k, Identity(key))));
                 self.held_count += 1;
+                self.forget_found();
             }
         }
+    }
+
+    /// Facts that found their start leave an entry in `held_until`: they are looked for once they
+    /// are most of it, so that the limit of held facts bounds it too.
+    fn forget_found(&mut self) {
+        if self.held_until.len() <= 2 * self.held_count + 1024 {
+            return;
+        }
+        let (hold, held) = (self.rule.hold, &self.held);
+        self.held_until.retain(|Reverse((until, key))| {
+            let facts = held.get(key);
+            facts.is_some_and(|facts| facts.iter().any(|it| it.seen.time + hold == *until))
+        });
     }
 
     /// A fact finds its order.

@@ -11,6 +11,7 @@
 mod due;
 mod facts;
 mod key_text;
+mod open;
 mod orders;
 mod saved;
 mod series;
@@ -24,6 +25,7 @@ use events::{EventTime, KafkaTime, Key, Span};
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::panes::{Reach, SavedPanes};
+use crate::refused::{EntityLimit, Refused};
 use crate::series::{By, SeriesTable};
 use crate::table::{Identity, KeyMap};
 use crate::view::{OverdueOrder, PromiseSeries};
@@ -63,6 +65,8 @@ pub struct PromiseState {
     held_until: BinaryHeap<Reverse<(EventTime, Identity)>>,
     held_count: usize,
     window_dropped: u64,
+    refused: Refused,
+    /// Orders that a step may still name were let go of.
     overflowed: bool,
     /// The slowest clock of all its partitions when finished orders were last forgotten.
     forgotten_at: EventTime,
@@ -122,6 +126,11 @@ impl PromiseState {
             held_until: BinaryHeap::new(),
             held_count: 0,
             window_dropped: 0,
+            refused: Refused::by(&[
+                EntityLimit::Open,
+                EntityLimit::Held,
+                EntityLimit::Remembered,
+            ]),
             overflowed: false,
             forgotten_at: EventTime::MIN,
             saved_panes: SavedPanes::new(windows),
@@ -140,9 +149,11 @@ impl PromiseState {
         let slowest = self.slowest_clock(clocks);
         self.orders
             .forget_key(key, |start| slowest <= start + lasts);
-        if self.orders.open() >= self.open_limit || !self.has_room(clocks) {
-            self.overflowed = true;
-            return;
+        if self.orders.open() >= self.open_limit {
+            return self.refused.add(EntityLimit::Open);
+        }
+        if !self.has_room(clocks) {
+            return self.refused.add(EntityLimit::Remembered);
         }
         let deadline = self.deadline(seen.time, seen.k);
         self.saved_panes.touch(seen.time);
@@ -272,7 +283,8 @@ impl PromiseState {
 
     /// Orders that are open, finished and waited for, and their bytes.
     pub fn memory(&self) -> (usize, usize, usize, usize) {
-        let held = self.held_count * (size_of::<Held>() + size_of::<Identity>() * 3);
+        let held = self.held_count * (size_of::<Held>() + size_of::<Identity>() * 3)
+            + self.held_until.capacity() * size_of::<(EventTime, Identity)>();
         let series = self.series.bytes(Series::bytes);
         let bytes =
             series + self.orders.bytes() + (self.deadlines.len() + self.horizons.len()) * 16 + held;
@@ -286,7 +298,12 @@ impl PromiseState {
 
     /// False once a limit was hit.
     pub fn exact(&self) -> bool {
-        !self.overflowed
+        !self.overflowed && self.refused.is_none()
+    }
+
+    /// Events that found no room.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Contributions to windows that came too late for them.
@@ -302,6 +319,7 @@ impl PromiseState {
     /// Writes the state.
     pub fn encode(&self, clocks: &[EventTime], out: &mut Encoder) {
         out.unsigned(u64::from(self.overflowed));
+        self.refused.encode(out);
         out.unsigned(self.window_dropped);
         let (start, end) = (clocks[self.start_input], clocks[self.end_input]);
         self.series.encode(out, |series, out| {

@@ -20,6 +20,7 @@ impl PromiseState {
     /// Writes the state.
     pub fn save(&mut self, clocks: &[EventTime], writer: &mut Writer<'_>, out: &mut Encoder) {
         out.byte(u8::from(self.overflowed));
+        self.refused.encode(out);
         out.unsigned(self.window_dropped);
         out.time(self.made_room_at);
         let (start, end) = (clocks[self.start_input], clocks[self.end_input]);
@@ -73,6 +74,7 @@ impl PromiseState {
         sections: &Sections<'a>,
     ) -> Read<()> {
         self.overflowed = from.flag()?;
+        self.refused.read(from)?;
         self.window_dropped = from.count()?;
         self.made_room_at = from.time()?;
         let (rule, windows) = (&self.rule, &self.windows);
@@ -157,6 +159,7 @@ impl PromiseState {
     /// Begins the totals at 0.
     pub fn zero_totals(&mut self) {
         self.window_dropped = 0;
+        self.refused.clear();
         self.series.zero(Series::zero_totals);
     }
 }

@@ -1,25 +1,22 @@
 //! What one label set of a promise counts, and the view of it at a display time.
 //!
-//! Open orders are counted by the second they started in, unjudged ones also by the second of
-//! their deadline: a view costs by series and seconds, not by orders. A second, like a pane, is
-//! open at its start and closed at its end, and stands for its end.
+//! A view costs by series and panes, not by orders: see `open`. A second, like a pane, is open at its
+//! start and closed at its end, and stands for its end.
 
 mod saved;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalogue::plan::{Promise, Window};
 use events::{EventTime, KafkaTime, Span};
 
+use super::open::OpenOrders;
 use super::orders::InWindows;
 use crate::encode::Encoder;
 use crate::panes::{Contribution, Panes, Reach, pane_of};
 use crate::sketch::{Bucket, PaneSketch, Sketch};
 use crate::survival::Survival;
 use crate::view::{Histogram, Labels, PromiseCounters, PromiseSeries, PromiseWindow};
-
-const SECOND: Span = Span::from_seconds(1);
 
 /// Windows up to this long have a percentile with open orders in it.
 const LONGEST_WITH_OPEN: Span = Span::from_seconds(3600);
@@ -35,10 +32,7 @@ pub struct Series {
     pub steps: Vec<Histogram>,
     /// Open orders that wait for each of them.
     pub open_at_step: Vec<u64>,
-    /// Open orders by start second.
-    open: BTreeMap<i64, u64>,
-    /// Open and unjudged orders by (deadline second, start second).
-    unjudged: BTreeMap<(i64, i64), u64>,
+    open: OpenOrders,
     windows: Vec<SeriesWindow>,
 }
 
@@ -105,8 +99,7 @@ impl Series {
                 .map(|_| Histogram::new(promise.edges.len()))
                 .collect(),
             open_at_step: vec![0; legs],
-            open: BTreeMap::new(),
-            unjudged: BTreeMap::new(),
+            open: OpenOrders::new(windows),
             windows: windows.iter().map(window).collect(),
         }
     }
@@ -128,21 +121,19 @@ impl Series {
         clock: EventTime,
         reach: Reach,
     ) {
-        *self.open.entry(pane_of(start, SECOND)).or_default() += 1;
+        self.open.opened(start);
         self.void_before(start);
         self.in_start_panes(start, in_windows, clock, reach, |pane| pane.started += 1);
     }
 
     /// It waits for a judgement at `deadline`.
     pub fn awaits_judgement(&mut self, start: EventTime, deadline: EventTime) {
-        let seconds = (pane_of(deadline, SECOND), pane_of(start, SECOND));
-        *self.unjudged.entry(seconds).or_default() += 1;
+        self.open.awaits_judgement(start, deadline);
     }
 
     /// It waits no longer.
     pub fn judgement_came(&mut self, start: EventTime, deadline: EventTime) {
-        let seconds = (pane_of(deadline, SECOND), pane_of(start, SECOND));
-        take_one(&mut self.unjudged, seconds);
+        self.open.judgement_came(start, deadline);
     }
 
     /// An order's fate is known.
@@ -169,7 +160,7 @@ impl Series {
 
     /// An order is open no longer.
     pub fn closed(&mut self, start: EventTime) {
-        take_one(&mut self.open, pane_of(start, SECOND));
+        self.open.closed(start);
     }
 
     /// A duration enters the windows at the time of its end; false if it came too late for one.
@@ -220,8 +211,7 @@ impl Series {
         let window = |window: &SeriesWindow| {
             window.completed.bytes(64) + window.left.bytes(64) + window.started.bytes(0)
         };
-        let seconds = self.open.len() * 24 + self.unjudged.len() * 32;
-        self.windows.iter().map(window).sum::<usize>() + seconds + 1024
+        self.windows.iter().map(window).sum::<usize>() + self.open.bytes() + 1024
     }
 
     /// What is published at a display time.
@@ -232,16 +222,8 @@ impl Series {
         within: Span,
         display: EventTime,
     ) -> PromiseSeries {
-        // Seconds stand for their ends: those that end before the limit, not at it.
-        let overdue_before = pane_of(display - within, SECOND);
-        let overdue = self.open.range(..overdue_before).map(|entry| entry.1).sum();
-        let last_due = whole_seconds(display);
-        let unjudged: Vec<(i64, u64)> = self
-            .unjudged
-            .range(..(last_due, i64::MIN))
-            .map(|(&(_, start), &count)| (start, count))
-            .collect();
-        let oldest = self.open.first_key_value();
+        let overdue = self.open.started_before(display - within);
+        let overdue_unjudged = self.open.due(display);
         let open = &self.open;
         PromiseSeries {
             labels,
@@ -250,14 +232,15 @@ impl Series {
             duration: self.duration.clone(),
             steps: self.steps.clone(),
             open_at_step: self.open_at_step.clone(),
-            open: open.values().sum(),
+            open: open.total(),
             overdue,
-            overdue_unjudged: unjudged.iter().map(|entry| entry.1).sum(),
-            oldest_open_start: oldest.map(|(second, _)| end_of(*second)),
+            overdue_unjudged,
+            oldest_open_start: open.oldest(),
             windows: self
                 .windows
                 .iter_mut()
-                .map(|window| window.view(open, &unjudged, display))
+                .enumerate()
+                .map(|(at, window)| window.view(at, open, display))
                 .collect(),
         }
     }
@@ -291,17 +274,7 @@ impl Series {
         self.open_at_step
             .iter()
             .for_each(|open| out.unsigned(*open));
-        out.length(self.open.len());
-        for (second, count) in &self.open {
-            out.signed(*second);
-            out.unsigned(*count);
-        }
-        out.length(self.unjudged.len());
-        for ((deadline, start), count) in &self.unjudged {
-            out.signed(*deadline);
-            out.signed(*start);
-            out.unsigned(*count);
-        }
+        self.open.encode(out);
         for window in &self.windows {
             window
                 .completed
@@ -347,12 +320,8 @@ impl Series {
 }
 
 impl SeriesWindow {
-    fn view(
-        &mut self,
-        open: &BTreeMap<i64, u64>,
-        unjudged: &[(i64, u64)],
-        display: EventTime,
-    ) -> PromiseWindow {
+    /// `at`: its index among the windows.
+    fn view(&mut self, at: usize, open: &OpenOrders, display: EventTime) -> PromiseWindow {
         let floor = self.completed.floor(display);
         if self.shown.as_ref().is_none_or(|shown| shown.floor != floor) {
             let completed = Sketch::of_panes(self.completed.window(display).map(|pane| pane.1));
@@ -373,14 +342,7 @@ impl SeriesWindow {
             sum.broken += pane.broken;
             sum.taken_out += pane.taken_out;
         }
-        let window_panes = floor - 60..floor;
-        let in_window =
-            |second: i64| window_panes.contains(&pane_of(end_of(second), self.started.length()));
-        let late: u64 = unjudged
-            .iter()
-            .filter(|entry| in_window(entry.0))
-            .map(|entry| entry.1)
-            .sum();
+        let late = open.due_in_window(at, floor);
         let decided = sum.kept + sum.broken + sum.taken_out;
         PromiseWindow {
             completed: Arc::clone(&shown.completed),
@@ -393,7 +355,7 @@ impl SeriesWindow {
 
     /// The life table of the window that ends at `display`, floored to a pane. Ends and starts
     /// are taken at the middle of their pane or second.
-    fn life_table(&self, open: &BTreeMap<i64, u64>, display: EventTime) -> Survival {
+    fn life_table(&self, open: &OpenOrders, display: EventTime) -> Survival {
         let length = self.completed.length();
         let end = EventTime(self.completed.floor(display) * length.0);
         let begin = end - Span(length.0 * 60);
@@ -425,10 +387,7 @@ impl SeriesWindow {
                 }
             }
         }
-        for (second, count) in open.range(..whole_seconds(end)) {
-            let start = EventTime(second * SECOND.0 + SECOND.0 / 2);
-            table.add_left(entry(start), end - start, *count);
-        }
+        open.add_to(&mut table, begin, end);
         table.fold();
         table
     }
@@ -439,24 +398,5 @@ fn encode_sketch(pane: &PaneSketch, out: &mut Encoder) {
     for (bucket, count) in pane.buckets() {
         out.unsigned(u64::from(bucket.0));
         out.unsigned(u64::from(*count));
-    }
-}
-
-/// How many whole seconds the epoch is ago at `time`.
-fn whole_seconds(time: EventTime) -> i64 {
-    time.0.div_euclid(SECOND.0)
-}
-
-fn end_of(second: i64) -> EventTime {
-    EventTime((second + 1) * SECOND.0)
-}
-
-fn take_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
-    let std::collections::btree_map::Entry::Occupied(mut entry) = counts.entry(key) else {
-        panic!("an order is taken from where it was counted");
-    };
-    *entry.get_mut() -= 1;
-    if *entry.get() == 0 {
-        entry.remove();
     }
 }

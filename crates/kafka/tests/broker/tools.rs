@@ -89,13 +89,15 @@ fn the_check_finds_everything_at_once() {
     settings.dead_letter_topic = Some("check.none".into());
     let plan = plan(&["check.two", "check.three", "check.gone"]);
     // Here every value is the key of an entity: each is in all three partitions.
-    let findings = check_broker(&settings, &plan, &mut |_, record, keys| {
+    let checked = check_broker(&settings, &plan, &mut |_, record, keys| {
         let value = record.value.expect("they have values");
         keys.push((
             "order_id".into(),
             String::from_utf8_lossy(value).into_owned(),
         ));
     });
+    assert_eq!(checked.partitions, [Some(2), Some(3), None]);
+    let findings = checked.findings;
     let brokers = kafka.brokers();
     let expected = [
         (
@@ -133,7 +135,7 @@ fn the_check_finds_everything_at_once() {
 fn the_check_of_a_broker_that_is_not_there_is_an_error() {
     let mut settings = settings(Kafka::shared(), "check");
     settings.brokers = "127.0.0.1:1".into();
-    let findings = check_broker(&settings, &plan(&["any"]), &mut |_, _, _| {});
+    let findings = check_broker(&settings, &plan(&["any"]), &mut |_, _, _| {}).findings;
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].level, Level::Error);
     assert!(findings[0].message.contains("127.0.0.1:1"), "{findings:#?}");

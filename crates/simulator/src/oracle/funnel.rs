@@ -129,6 +129,7 @@ impl Play<'_> {
             self.count_stages(&mut entity, taken);
             if entity.stages.iter().any(Option::is_some) {
                 entity.latest = entity.latest.max(taken.event.time);
+                self.make_value_series(&entity, taken);
                 self.change_value(&mut entity, taken);
                 current = Some(entity);
             }
@@ -188,6 +189,24 @@ impl Play<'_> {
             {
                 *series.value.entry(currency.clone()).or_default() += product.quantity * price;
             }
+        }
+    }
+
+    /// A label set has all series of its KPI (DESIGN 2.4): with the first price in a currency the
+    /// value left behind in that currency, at 0.
+    fn make_value_series(&mut self, entity: &Entity, taken: &Taken<'_>) {
+        let Some(value) = &self.funnel.value else {
+            return;
+        };
+        let event = taken.event;
+        let readable = event.field(value.product).text().is_some()
+            && decimal(event.field(value.price)).is_some();
+        if selects(&value.add, event)
+            && readable
+            && let Some(currency) = event.field(value.currency).text()
+        {
+            let series = self.series(&entity.labels);
+            series.value.entry(currency.to_owned()).or_default();
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use catalogue::plan::{FieldId, Funnel, Keyed, Kind, Part, Plan, Selector, TopicId};
-use events::{EventTime, Reject, Span};
+use events::{EventTime, Reject, Span, TypeId};
 
 use super::{LabelValues, Logged, Read};
 
@@ -34,7 +34,7 @@ pub struct ExpectedInput {
     pub rejected: [u64; Reject::ALL.len()],
     /// Behind the clock by more than the topic's lateness.
     pub late: u64,
-    /// By type.
+    /// By type: all that KPIs use once there was an event, and every other one seen.
     pub too_late: BTreeMap<String, u64>,
 }
 
@@ -50,7 +50,7 @@ pub struct Intake<'a> {
     /// The counters.
     pub expected: ExpectedInput,
     /// Per dimension's field, the values in order of first appearance.
-    seen_values: HashMap<FieldId, Vec<&'a str>>,
+    seen_values: HashMap<FieldId, Vec<String>>,
     most_values: usize,
 }
 
@@ -71,6 +71,15 @@ impl<'a> Intake<'a> {
             seen_values: dimension_fields(plan),
             most_values: plan.limits.label_values,
         };
+        let dedupes = plan.time.dedupe > Span::ZERO;
+        let has_events = dedupes && log.iter().any(|record| record.content.is_ok());
+        for used in plan.types.iter().enumerate().filter(|_| has_events) {
+            let type_id = TypeId(u16::try_from(used.0).expect("few types"));
+            if is_used(plan, topic, type_id) {
+                let name = used.1.name.clone();
+                intake.expected.too_late.insert(name, 0);
+            }
+        }
         let mut remembered_until: HashMap<(&str, &str), EventTime> = HashMap::new();
         for record in log {
             match &record.content {
@@ -107,6 +116,8 @@ impl<'a> Intake<'a> {
         let dedupe = plan.time.dedupe;
         let identity = (event.source.as_str(), event.id.as_str());
         if dedupe > Span::ZERO {
+            let too_late = &mut self.expected.too_late;
+            too_late.entry(event.type_name.clone()).or_default();
             if remembered_until
                 .get(&identity)
                 .is_some_and(|until| k <= *until)
@@ -120,15 +131,12 @@ impl<'a> Intake<'a> {
         counts[usize::from(!uses.used)] += 1;
         let too_late = dedupe > Span::ZERO && event.time < k - dedupe;
         if too_late {
-            *self
-                .expected
-                .too_late
-                .entry(event.type_name.clone())
-                .or_default() += 1;
+            let of_type = self.expected.too_late.get_mut(&event.type_name);
+            *of_type.expect("made just above") += 1;
         }
         if uses.used {
             for (field, values) in &mut self.seen_values {
-                if let Some(value) = event.field(*field).text()
+                if let Some(value) = event.field(*field).text().map(printable)
                     && uses.dimensions.contains(field)
                     && values.len() < self.most_values
                     && !values.contains(&value)
@@ -149,14 +157,12 @@ impl<'a> Intake<'a> {
 
     /// The label values of an event of this topic-partition.
     pub fn labels(&self, event: &Read, by: &[catalogue::plan::Dimension]) -> LabelValues {
-        let label = |field: FieldId| match event.field(field).text() {
-            None | Some("unknown") => "unknown",
-            Some(value) if self.seen_values[&field].contains(&value) => value,
-            Some(_) => "other",
+        let label = |field: FieldId| match event.field(field).text().map(printable) {
+            None => "unknown".to_owned(),
+            Some(value) if value == "unknown" || self.seen_values[&field].contains(&value) => value,
+            Some(_) => "other".to_owned(),
         };
-        by.iter()
-            .map(|dimension| label(dimension.field).to_owned())
-            .collect()
+        by.iter().map(|dimension| label(dimension.field)).collect()
     }
 
     /// The events that a selector selects, in offset order.
@@ -185,6 +191,23 @@ pub fn selects(selector: &Selector, event: &Read) -> bool {
             let value = event.field(filter.field).text().unwrap_or("unknown");
             filter.values.iter().any(|it| it == value)
         })
+}
+
+/// A label value as it is shown: control characters are replaced.
+fn printable(value: &str) -> String {
+    let shown = |it: char| if it.is_control() { '\u{fffd}' } else { it };
+    value.chars().map(shown).collect()
+}
+
+/// Whether some KPI reads this type from this topic.
+fn is_used(plan: &Plan, topic: TopicId, type_id: TypeId) -> bool {
+    plan.kpis.iter().any(|kpi| {
+        let (giving, others) = selectors(&kpi.kind);
+        giving
+            .iter()
+            .chain(&others)
+            .any(|it| it.topic == topic && it.types.contains(&type_id))
+    })
 }
 
 /// What KPIs do with a type on a topic, whatever their filters.
@@ -258,7 +281,7 @@ pub fn funnel_selectors(funnel: &Funnel) -> Vec<&Selector> {
     selectors
 }
 
-fn dimension_fields<'a>(plan: &Plan) -> HashMap<FieldId, Vec<&'a str>> {
+fn dimension_fields(plan: &Plan) -> HashMap<FieldId, Vec<String>> {
     let dimensions = plan.kpis.iter().flat_map(|kpi| &kpi.by);
     dimensions
         .map(|dimension| (dimension.field, Vec::new()))

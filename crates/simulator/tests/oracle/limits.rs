@@ -56,12 +56,25 @@ impl Feed {
         at: i64,
         stamped: i64,
     ) {
+        let fields = [Value::Missing; 8];
+        self.put_fields(input, type_name, key, region, (at, stamped), fields);
+    }
+
+    /// The same, with what else it says by `FIELDS`.
+    fn put_fields<'a>(
+        &mut self,
+        input: usize,
+        type_name: &str,
+        key: &'a str,
+        region: &'a str,
+        (at, stamped): (i64, i64),
+        mut fields: [Value<'a>; 8],
+    ) {
         let number = TYPES
             .iter()
             .position(|name| *name == type_name)
             .expect("a type of the plan");
         let is_order = type_name.starts_with("order.") || type_name.starts_with("payment.");
-        let mut fields = [Value::Missing; 8];
         fields[if is_order { 0 } else { 1 }] = Value::Text(key);
         fields[2] = Value::Text(region);
         let id = self.offset.to_string();
@@ -187,4 +200,27 @@ fn label_sets_beyond_their_limit_are_other_and_the_total_stays() {
     });
     let (sets, overflow) = overflow.expect("the plan has a promise");
     assert_eq!((sets, overflow[0]), (10_001, 500));
+}
+
+/// Two tasks with as many events of one cart, which differ in how many products there are.
+#[test]
+fn the_lines_of_carts_are_part_of_the_bytes() {
+    let bytes = [1, 400].map(|products| {
+        let mut feed = Feed::new(&recipe(1, 0, 0), 1 << 20);
+        for event in 0..400 {
+            let product = (event % products).to_string();
+            let mut fields = [Value::Missing; 8];
+            fields[3] = Value::Text(&product);
+            fields[5] = Value::Text("1.00");
+            fields[6] = Value::Text("EUR");
+            feed.put_fields(0, "cart.item_added", "c", "a", (NOW, NOW), fields);
+        }
+        feed.view(NOW).entries.bytes
+    });
+    assert!(
+        bytes[1] >= bytes[0] + 399 * 64,
+        "one product: {}, 400: {}",
+        bytes[0],
+        bytes[1]
+    );
 }

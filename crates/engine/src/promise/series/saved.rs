@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use catalogue::plan::{Promise, Window};
 use events::{EventTime, Span};
 
-use super::{SECOND, Series, Started};
+use super::{Series, Started};
 use crate::decode::{Decoder, Read, Unsound};
 use crate::encode::Encoder;
-use crate::panes::{Clocks, Windowed, pane_of};
+use crate::panes::{Clocks, Windowed};
 use crate::sketch::{Bucket, PaneSketch};
 use crate::view::{Histogram, PromiseCounters};
 
@@ -64,7 +64,7 @@ impl Series {
 
     /// An open order of a snapshot, and the step it waits for.
     pub fn reopened(&mut self, start: EventTime, waits_for: usize) {
-        *self.open.entry(pane_of(start, SECOND)).or_default() += 1;
+        self.open.opened(start);
         if let Some(waiting) = self.open_at_step.get_mut(waits_for) {
             *waiting += 1;
         }
