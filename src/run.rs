@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
+use catalogue::{Plan, Settings};
+use store::Store;
+
 use crate::app::App;
 use crate::signals::Signals;
 use crate::{config, logging};
@@ -25,7 +29,7 @@ pub fn run(path: &Path) -> ExitCode {
     let brokers = &settings.kafka.brokers;
     let kpis = plan.kpis.len();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %brokers, group = settings.kafka.group, kpis, "kept starts");
-    let result = App::start(&settings, &Arc::new(plan)).and_then(until_signal);
+    let result = serve(&settings, &Arc::new(plan));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -33,6 +37,14 @@ pub fn run(path: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
+    let store = Store::open(&settings.state, &settings.kafka.group)
+        .map_err(|error| anyhow!("the state store ([state] url): {error}"))?;
+    tracing::info!(state = store.location(), "snapshots are kept");
+    let app = App::start(settings, plan, Some(&store))?;
+    until_signal(app)
 }
 
 /// Waits for a signal, drains and stops; a second signal ends the process at once.
