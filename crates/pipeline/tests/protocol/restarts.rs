@@ -7,7 +7,7 @@ use crate::plans::{joined, orders, orders_and_refunds};
 use crate::rig::{Commits, Rig, TASK};
 
 /// Ten orders read, shown and saved; then five more, shown but not saved.
-fn crashed() -> Rig {
+pub fn crashed() -> Rig {
     let mut rig = Rig::new(&orders());
     rig.append(0, "order.placed", 10);
     rig.assign();
@@ -171,7 +171,7 @@ fn totals_that_are_lost_begin_at_zero_where_they_were_committed() {
 }
 
 /// Two joined topics read, shown and committed at (10, 4); the store is then empty, the log cut.
-fn lost_join() -> Rig {
+pub fn lost_join() -> Rig {
     let mut rig = Rig::new(&joined());
     rig.append(0, "order.placed", 10);
     rig.append(1, "order.fulfilled", 4);

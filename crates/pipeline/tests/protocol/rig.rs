@@ -146,10 +146,16 @@ impl Rig {
     }
 
     pub fn restart_as(self, plan: &Arc<Plan>) -> Rig {
-        let options = self.options;
-        let mut rig = Rig::with(plan, options, Rules::default());
+        let mut rig = Rig::with(plan, self.options, Rules::default());
         rig.world = self.world;
         rig.world.now += SECOND;
+        rig
+    }
+
+    /// The next process breaks rules.
+    pub fn restart_with(self, rules: Rules) -> Rig {
+        let mut rig = self.restart();
+        rig.worker = Worker::new(Arc::clone(&rig.plan), rig.options, rules);
         rig
     }
 

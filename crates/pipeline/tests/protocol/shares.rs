@@ -98,10 +98,13 @@ fn the_view_of_a_revoked_task_ends_with_its_lease() {
     assert_eq!(rig.worker.tasks().fenced, 1);
 }
 
-#[test]
-fn a_task_that_another_member_went_on_with_is_shown_when_it_is_there() {
-    let mut rig = revoked();
-    // The other member had it in between, read three more, and this one never heard of it.
+/// Revoked; another member had the task in between, read three more, and this one never heard of it.
+pub fn overtaken(mut rig: Rig) -> Rig {
+    rig.append(0, "order.placed", 7);
+    rig.assign();
+    rig.pass(3);
+    rig.step(Input::Revoked);
+    rig.settle();
     rig.append(0, "order.placed", 3);
     let place = rig.share[0];
     rig.world
@@ -111,29 +114,41 @@ fn a_task_that_another_member_went_on_with_is_shown_when_it_is_there() {
         .0 = 10;
     rig.world.batch = 1;
     rig.assign();
-    assert_eq!(
-        rig.orders(),
-        None,
-        "7 was published already by somebody as 10"
-    );
+    rig
+}
+
+#[test]
+fn a_task_that_another_member_went_on_with_is_shown_when_it_is_there() {
+    let mut rig = overtaken(Rig::new(&orders()));
+    assert_eq!(rig.orders(), None, "10 were published already by somebody");
     rig.pass(3);
     assert_eq!(rig.orders(), Some(10));
 }
 
-#[test]
-fn memory_of_another_lineage_is_not_used() {
-    let mut rig = revoked();
+/// While the task lay in memory another member lost its totals and committed that.
+pub fn revoked_and_lost(mut rig: Rig) -> Rig {
+    rig.append(0, "order.placed", 5);
+    rig.assign();
+    rig.pass(3);
+    rig.step(Input::Revoked);
+    rig.settle();
     let mut other = Rig::new(&orders());
     std::mem::swap(&mut other.world, &mut rig.world);
     other.world.heads.clear();
     other.log(0).start = 2;
-    other.world.rebuild_start = 7;
+    other.world.rebuild_start = 5;
     other.assign();
     other.pass(2);
     assert_eq!(other.orders(), Some(0), "totals are lost");
     std::mem::swap(&mut other.world, &mut rig.world);
     rig.assign();
     rig.pass(2);
+    rig
+}
+
+#[test]
+fn memory_of_another_lineage_is_not_used() {
+    let rig = revoked_and_lost(Rig::new(&orders()));
     assert_eq!(rig.told(|notice| matches!(notice, Notice::Kept { .. })), 0);
     assert_eq!(rig.orders(), Some(0), "{:?}", rig.notices);
 }
