@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use catalogue::{Plan, Settings};
+use store::Store;
 
 use crate::app::App;
 use crate::compaction::Watch;
@@ -39,7 +41,10 @@ pub fn run(path: &Path) -> ExitCode {
 }
 
 fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
-    let app = App::start(settings, plan)?;
+    let store = Store::open(&settings.state, &settings.kafka.group)
+        .map_err(|error| anyhow!("the state store ([state] url): {error}"))?;
+    tracing::info!(state = store.location(), "snapshots are kept");
+    let app = App::start(settings, plan, Some(&store))?;
     let watch = Watch::start(settings, plan)?;
     until_signal(app, &watch)
 }

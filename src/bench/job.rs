@@ -233,12 +233,12 @@ fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
     settings.kafka.workers = Some(arguments.workers);
     settings.kafka.client.clone_from(&arguments.client);
     let began = Instant::now();
-    let app = App::start(&settings, &Arc::new(plan))?;
+    let app = App::start(&settings, &Arc::new(plan), None)?;
     let views = loop {
         if let Some(failure) = app.failure() {
             return Err(failure);
         }
-        let views = app.board().views();
+        let views = app.views();
         let taken: i64 = views.iter().flat_map(|view| &view.offsets).sum();
         if taken >= i64::try_from(wanted)? {
             break views;

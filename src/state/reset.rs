@@ -49,7 +49,10 @@ pub fn reset(
         .store
         .clear()
         .map_err(|error| format!("not all snapshots were deleted, run it again: {error}"))?;
-    say(&format!("{deleted} objects of snapshots deleted\n"));
+    say(&format!(
+        "{} deleted\n",
+        describe::count(deleted as usize, "object")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct Pending {
     pub(crate) id: TaskId,
     pub(crate) names: Names,
     pub(crate) step: Step,
+    /// Snapshots that could not be used: what is stored under these names has other bytes than the
+    /// state they stand for.
+    pub(crate) refused: Vec<String>,
 }
 
 /// What the store has of a task.
@@ -93,6 +96,7 @@ impl Preparing {
             id: *id,
             names: Names::Unasked,
             step: Step::Waiting,
+            refused: Vec::new(),
         };
         Preparing {
             partitions: partitions.to_vec(),

@@ -31,6 +31,8 @@ pub(crate) struct Saves {
     on_its_way: Option<OnItsWay>,
     /// The last one that went through, and when it was made.
     saved: Option<(String, LeaseTime)>,
+    /// What lies in the store under these names is unsound.
+    avoided: Vec<String>,
     failures: u32,
     held_up: Span,
 }
@@ -64,17 +66,26 @@ impl Saves {
         self.held_up
     }
 
-    /// Whether this very state is stored.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.saved.as_ref().is_some_and(|saved| saved.0 == name)
+    /// Nothing is saved under these names: something unsound is there, and objects are never
+    /// written over. The state has another name as soon as it has read on.
+    pub(crate) fn avoid(&mut self, names: Vec<String>) {
+        self.avoided = names;
     }
 
-    /// Whether this state was stored so lately that it needn't be again; it is then due later.
+    /// Whether this very state is stored, or can't be.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let saved = self.saved.as_ref().is_some_and(|saved| saved.0 == name);
+        saved || self.avoided.iter().any(|avoided| avoided == name)
+    }
+
+    /// Whether this state was stored so lately that it needn't be again, or can't be stored; it is
+    /// then due later.
     pub(crate) fn puts_off(&mut self, name: &str, at: LeaseTime, every: Span) -> bool {
         let fresh = |saved: &(String, LeaseTime)| {
             saved.0 == name && at.0 - saved.1.0 < every.0.saturating_mul(UNCHANGED)
         };
-        let fresh = self.saved.as_ref().is_some_and(fresh);
+        let avoided = self.avoided.iter().any(|avoided| avoided == name);
+        let fresh = avoided || self.saved.as_ref().is_some_and(fresh);
         if fresh {
             self.due = Some(LeaseTime(at.0.saturating_add(every.0)));
         }

@@ -225,11 +225,13 @@ impl Worker {
         if self.publisher.tick(at, effects) {
             self.first_commit_failed();
         }
+        let starts_over = self.waits_to_start_over();
         match &mut self.phase {
             Phase::Preparing(preparing) => {
                 preparing.ask_again(at, effects);
                 self.prepare(effects);
             }
+            Phase::Reading if starts_over => self.start_over(effects),
             Phase::Reading => {
                 self.show_time(effects);
                 self.publish(effects);

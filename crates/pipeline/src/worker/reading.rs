@@ -6,7 +6,7 @@ use events::{Record, WallTime};
 use super::{Phase, Route, Worker};
 use crate::port::{Effect, Notice, TaskId};
 use crate::rules::LogGap;
-use crate::running::{OtherLog, Running};
+use crate::running::{OtherLog, Running, Stage};
 
 /// A partition of a topic.
 pub(super) type Place = (TopicId, i32);
@@ -65,6 +65,16 @@ impl Worker {
                 });
             }
         }
+    }
+
+    /// Whether records were turned away while totals were set to zero, and no other task's still
+    /// have to be: those would lose what they have read.
+    pub(super) fn waits_to_start_over(&self) -> bool {
+        let zeroed = self
+            .tasks
+            .iter()
+            .any(|running| running.stage == Stage::Zeroed);
+        zeroed && !self.tasks.iter().any(Running::is_between_states)
     }
 
     /// Freezes everything where it is and asks for the share to be begun again.

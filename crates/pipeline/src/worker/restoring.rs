@@ -49,6 +49,9 @@ impl Worker {
         effects: &mut Vec<Effect>,
     ) {
         let name = name.to_owned();
+        if let Some(pending) = self.pending(task) {
+            pending.refused.push(name.clone());
+        }
         effects.push(Effect::Notice(Notice::Refused { task, name, reason }));
     }
 
@@ -94,6 +97,7 @@ impl Worker {
             false => Begun::Committed,
         };
         if let Some(pending) = self.pending(id) {
+            running.saves.avoid(std::mem::take(&mut pending.refused));
             pending.step = Step::Ready(Box::new(running), begun);
         }
         if matches!(start.cause, Cause::Fresh | Cause::Recreated(..)) {

@@ -1,0 +1,9 @@
+//! The worker's protocol, driven by hand: what is published, committed, saved and gone on from.
+
+mod broken;
+mod plans;
+mod publishing;
+mod restarts;
+mod rig;
+mod saving;
+mod shares;
