@@ -4,12 +4,13 @@
 //! with its partition's clock as it was (k), then the clock moves, then what the clock decides
 //! happens.
 
+mod kpi;
 mod saved;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part, Plan, TopicId};
+use catalogue::plan::{FieldId, KpiId, Plan};
 use events::{Event, EventTime, KafkaTime, Reject, Span};
 
 use crate::count::CountState;
@@ -17,12 +18,11 @@ use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::funnel::FunnelState;
 use crate::input::{Admission, InputState, dimensions};
-use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
 use crate::snapshot::{SECTION_BYTES, SectionRef};
-use crate::uses::{Role, TypeUses, index_of, matches, table, used_types};
-use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
+use crate::uses::{Role, TypeUses, matches, table, used_types};
+use crate::view::{KindView, KpiView, OverdueOrder, View};
 
 pub use saved::Restored;
 pub(crate) use saved::outline_inputs;
@@ -66,7 +66,7 @@ type Side = Option<(usize, Box<CountState>)>;
 enum KpiState {
     Count {
         input: usize,
-        state: CountState,
+        state: Box<CountState>,
     },
     Ratio {
         numerator: Side,
@@ -312,100 +312,6 @@ impl Task {
             _ => true,
         };
         self.inputs.iter().all(InputState::exact) && self.kpis.iter().all(kpi_exact)
-    }
-
-    fn entries(&self) -> Entries {
-        let mut entries = Entries::default();
-        for input in &self.inputs {
-            let (dedupe, bytes) = input.memory();
-            entries.dedupe += dedupe as u64;
-            entries.bytes += bytes as u64;
-        }
-        for slot in &self.kpis {
-            match &slot.state {
-                KpiState::Promise { state, .. } => {
-                    let (open, finished, held, bytes) = state.memory();
-                    entries.open += open as u64;
-                    entries.finished += finished as u64;
-                    entries.held += held as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Funnel { state, .. } => {
-                    let (entities, bytes) = state.memory();
-                    entries.funnel += entities as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Count { state, .. } => entries.bytes += state.bytes() as u64,
-                KpiState::Ratio {
-                    numerator,
-                    denominator,
-                } => {
-                    let sides = numerator.iter().chain(denominator);
-                    entries.bytes += sides.map(|side| side.1.bytes() as u64).sum::<u64>();
-                }
-            }
-        }
-        entries
-    }
-}
-
-impl KpiState {
-    fn new(plan: &Plan, kpi: &Kpi, topics: &[TopicId]) -> KpiState {
-        let longest = kpi
-            .windows
-            .iter()
-            .map(|window| window.length)
-            .max()
-            .unwrap_or(Span::ZERO);
-        let topic_reach = |topic: TopicId| Reach {
-            longest,
-            lateness: plan.topics[usize::from(topic.0)].lateness,
-        };
-        let side = |side: &Part| match side {
-            Part::Own(count) => {
-                let topic = count.event.topic;
-                let state = CountState::new(count, &kpi.windows, topic_reach(topic));
-                Some((index_of(topics, topic), Box::new(state)))
-            }
-            Part::Of(_) => None,
-        };
-        match &kpi.kind {
-            Kind::Count(count) => KpiState::Count {
-                input: index_of(topics, count.event.topic),
-                state: CountState::new(count, &kpi.windows, topic_reach(count.event.topic)),
-            },
-            Kind::Ratio(ratio) => KpiState::Ratio {
-                numerator: side(&ratio.numerator),
-                denominator: side(&ratio.denominator),
-            },
-            Kind::Promise(promise) => {
-                let input = |topic| index_of(topics, topic);
-                let start_input = input(promise.start.event.topic);
-                let end_input = input(promise.end.event.topic);
-                let steps = promise
-                    .steps
-                    .iter()
-                    .map(|step| input(step.event.event.topic));
-                let places = (start_input, end_input, steps.collect());
-                let reach = Reach {
-                    longest,
-                    lateness: promise.lateness,
-                };
-                let state = PromiseState::new(promise, &kpi.windows, reach, places, &plan.limits);
-                KpiState::Promise {
-                    start_input,
-                    state: Box::new(state),
-                }
-            }
-            Kind::Funnel(funnel) => {
-                let reach = topic_reach(funnel.topic);
-                let state = FunnelState::new(funnel, &kpi.windows, reach, &plan.limits);
-                KpiState::Funnel {
-                    input: index_of(topics, funnel.topic),
-                    state: Box::new(state),
-                }
-            }
-        }
     }
 }
 

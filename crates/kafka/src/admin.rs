@@ -17,7 +17,7 @@ use crate::wait::block_on;
 
 /// How long the broker may take to carry out an order.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks whether a deleted topic is gone.
+/// Between two looks whether a deleted topic is gone, or a group's coordinator there.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What came of the order to delete a consumer group.
@@ -121,20 +121,26 @@ impl Admin {
         Ok(groups.map(|one| one.members().len()).sum())
     }
 
-    /// Deletes a consumer group with its committed offsets.
+    /// Deletes a consumer group with its committed offsets. A coordinator that is still being found
+    /// or reads its log is waited for.
     pub fn delete_group(&self, group: &str) -> Result<GroupDeletion, Unanswered> {
-        let results = block_on(self.client()?.delete_groups(&[group], &options()))?;
-        for result in results {
-            match result {
-                Ok(_) => {}
-                Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {
-                    return Ok(GroupDeletion::NoSuchGroup);
-                }
-                Err((_, RDKafkaErrorCode::NonEmptyGroup)) => return Ok(GroupDeletion::HasMembers),
-                Err((_, code)) => return Err(KafkaError::AdminOp(code).into()),
+        let client = self.client()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let results = block_on(client.delete_groups(&[group], &options()))?;
+            let code = results.into_iter().find_map(|result| Some(result.err()?.1));
+            match code {
+                None => return Ok(GroupDeletion::Done),
+                Some(RDKafkaErrorCode::GroupIdNotFound) => return Ok(GroupDeletion::NoSuchGroup),
+                Some(RDKafkaErrorCode::NonEmptyGroup) => return Ok(GroupDeletion::HasMembers),
+                Some(
+                    RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::NotCoordinator,
+                ) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY),
+                Some(code) => return Err(KafkaError::AdminOp(code).into()),
             }
         }
-        Ok(GroupDeletion::Done)
     }
 
     fn client(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {

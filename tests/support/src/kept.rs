@@ -33,6 +33,10 @@ impl Kept {
         let mut command = Command::new(binary);
         command.args(["run", "--config"]).arg(&file);
         command.env("KEPT__HTTP__LISTEN", format!("127.0.0.1:{port}"));
+        if !config.contains("[state]") {
+            let url = format!("file://{}", folder.path().join("state").display());
+            command.env("KEPT__STATE__URL", url);
+        }
         let process = Process::start(&mut command, &folder.path().join("kept.log"));
         Kept {
             process,

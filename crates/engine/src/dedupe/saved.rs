@@ -13,6 +13,9 @@ use crate::table::Identity;
 
 const WHAT: &str = "ids";
 
+/// The block, until when and which.
+type Row = (i64, EventTime, Identity);
+
 /// The length of a block for this horizon.
 pub(super) fn block_length(horizon: Span) -> Span {
     Span((horizon.0 / 16).max(1_000_000))
@@ -30,7 +33,7 @@ impl Dedupe {
         out.time(self.swept_at);
         out.signed(self.block_length.0);
         let known: Vec<i64> = self.saved.known(writer).collect();
-        let mut ids: Vec<(i64, EventTime, Identity)> = Vec::new();
+        let mut ids: Vec<Row> = Vec::new();
         for (id, until) in &self.until {
             let until = split(*until);
             let number = self.block_of(until);
@@ -39,7 +42,7 @@ impl Dedupe {
             }
         }
         ids.sort_unstable();
-        let mut blocks: Vec<(i64, &[(i64, EventTime, Identity)])> = ids
+        let mut blocks: Vec<(i64, &[Row])> = ids
             .chunk_by(|one, next| one.0 == next.0)
             .map(|ids| (ids[0].0, ids))
             .collect();

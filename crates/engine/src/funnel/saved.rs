@@ -241,10 +241,11 @@ impl Windowed for Series {
     }
 
     fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) -> bool {
-        let stages = self.panes[window].iter();
-        stages.fold(false, |any, panes| {
-            save_counts(panes, block, clocks, out) || any
-        })
+        let mut any = false;
+        for panes in &self.panes[window] {
+            any |= save_counts(panes, block, clocks, out);
+        }
+        any
     }
 
     fn read_block(&mut self, window: usize, block: i64, from: &mut Decoder<'_>) -> Read<()> {

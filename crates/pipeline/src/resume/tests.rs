@@ -151,7 +151,7 @@ fn an_exact_rebuilding_needs_the_log_the_plan_and_the_origin() {
     let origin = Lineage::origin(PLAN, &[5]);
     let facts = input(Some((50, Some(note(origin, Some(5), true)))));
     assert_eq!(
-        last(&decide(&[facts.clone()], &[], None)).cause,
+        last(&decide(std::slice::from_ref(&facts), &[], None)).cause,
         Cause::Rebuilding
     );
     let cut = InputFacts {
