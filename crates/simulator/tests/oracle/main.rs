@@ -1,6 +1,7 @@
 //! The engine against the naive oracle, and the oracle against examples worked out by hand.
 
 mod agreement;
+mod damage;
 mod limits;
 mod plans;
 mod reading;

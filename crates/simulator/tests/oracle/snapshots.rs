@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use engine::Task;
 use engine::snapshot::{SectionRef, Snapshot, references};
-use engine::view::{Entries, KindView, View};
+use engine::view::{Entries, KindView, KpiView, View};
 use simulator::shop::Chance;
 
 use super::agreement::{Case, Run, Smallest};
@@ -57,22 +57,29 @@ fn save(task: &mut Task, store: &mut Store, chance: &mut Chance) -> Snapshot {
     whole
 }
 
-/// What is published, in an order that doesn't depend on who came first, without what memory holds
-/// and without the life tables: a task that was looked at before may show the one of its last look.
+/// What is published, without what memory holds.
 fn published(mut view: View) -> String {
     view.entries = Entries {
         bytes: 0,
         finished: 0,
         ..view.entries
     };
-    for kpi in &mut view.kpis {
+    view.kpis = published_kpis(view.clone());
+    format!("{view:?}")
+}
+
+/// The KPIs of a view in an order that doesn't depend on who came first, without life tables: a
+/// task that was looked at before may show the one of its last look.
+pub fn published_kpis(view: View) -> Vec<KpiView> {
+    let mut kpis = view.kpis;
+    for kpi in &mut kpis {
         if let KindView::Promise(series) = &mut kpi.series {
             series.sort_by(|one, other| one.labels.cmp(&other.labels));
             let windows = series.iter_mut().flat_map(|one| &mut one.windows);
             windows.for_each(|window| window.with_open = None);
         }
     }
-    format!("{view:?}")
+    kpis
 }
 
 fn restored(case: &Case, snapshot: &Snapshot, sections_from: usize) -> Task {
