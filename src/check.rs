@@ -264,7 +264,7 @@ mod tests {
         let line = line.unwrap_or_else(|| panic!("no line for the KPI in {unknown}"));
         assert!(line.contains("promise"), "{unknown}");
         assert!(unknown.contains("with one partition: "), "{unknown}");
-        assert_eq!(refuse_series(&plan, &[None, None]), None);
+        assert_eq!(series_of_all(&plan, &[None, None]), None);
     }
 
     #[test]
@@ -286,8 +286,8 @@ mod tests {
         let shown = estimates(&plan, &[Some(7)]);
         let expected = format!("on one instance (7 of shop): about {total} series");
         assert!(shown.contains(&expected), "no {expected:?} in {shown}");
-        assert_eq!(refuse_series(&plan, &[Some(7)]), None);
-        let refused = refuse_series(&plan, &[Some(1000)]).expect("too many");
+        assert_eq!(series_of_all(&plan, &[Some(7)]), None);
+        let refused = series_of_all(&plan, &[Some(1000)]).expect("too many");
         assert!(refused.contains("(1000 of shop)"), "{refused}");
     }
 }
