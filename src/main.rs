@@ -19,6 +19,7 @@ mod notices;
 mod produce;
 mod run;
 mod signals;
+mod simulate;
 mod state;
 mod status;
 
@@ -75,6 +76,12 @@ enum Command {
         #[command(subcommand)]
         part: state::Part,
     },
+    /// Run the production logic in virtual worlds where everything goes wrong, and check all of it.
+    ///
+    /// Needs no broker and no configuration. A seed is one world: the same seed gives the same
+    /// history. Exit codes: 0 if nothing broke, 1 at the first seed in which a check broke (it is
+    /// printed with what went wrong and how to run it again), 2 for wrong usage.
+    Simulate(simulate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -87,6 +94,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
         Command::State { part } => state::run(&part),
+        Command::Simulate(arguments) => simulate::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => check::run(&config, broker),

@@ -73,6 +73,16 @@ impl Flat {
     }
 }
 
+impl FromIterator<(String, i128)> for Flat {
+    fn from_iter<I: IntoIterator<Item = (String, i128)>>(values: I) -> Flat {
+        let mut flat = Flat::default();
+        values
+            .into_iter()
+            .for_each(|(name, value)| flat.put(&name, value));
+        flat
+    }
+}
+
 /// Whether the series that a name of `Flat` belongs to only ever grows.
 fn is_counter(name: &str) -> bool {
     // Label values may have dots of their own.

@@ -7,3 +7,4 @@ pub mod compare;
 pub mod oracle;
 pub mod partition;
 pub mod shop;
+pub mod world;
