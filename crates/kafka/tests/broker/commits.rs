@@ -4,7 +4,7 @@
 use pipeline::Effect;
 use support::Kafka;
 
-use crate::recorder::{LONG, Recorded, fill, plan, settings};
+use crate::recorder::{Recorded, fill, plan, settings};
 
 #[test]
 fn what_was_committed_is_found_by_the_next_owner_with_its_note() {
@@ -100,10 +100,8 @@ fn a_share_that_is_not_given_back_is_taken() {
     let second = Recorded::start(1, settings(kafka, "kept.back"), plan(&["kept.back"]));
     second.until("its half", |seen| seen.assigned.len() == 1);
     first.until("the other half", |seen| seen.assigned.len() == 1);
-    // It does not say either that it is done stopping.
-    let begin = std::time::Instant::now();
+    // It does not say either that it is done stopping: `stop` waits until it has ended all the same.
     first.stop();
-    assert!(begin.elapsed() < LONG / 2);
     second.until("all of it", |seen| seen.assigned.len() == 2);
     second.stop();
 }
