@@ -48,6 +48,8 @@ pub struct Rules {
     pub hold_lost_totals: bool,
     /// A view that a later owner has gone beyond is withdrawn when its task comes back.
     pub withdraw_overtaken: bool,
+    /// Each input of a task has a clock of its own, not one for all.
+    pub own_clocks: bool,
 }
 
 impl Default for Rules {
@@ -63,6 +65,7 @@ impl Default for Rules {
             compare_records: true,
             hold_lost_totals: true,
             withdraw_overtaken: true,
+            own_clocks: true,
         }
     }
 }

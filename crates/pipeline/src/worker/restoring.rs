@@ -8,7 +8,7 @@ use engine::snapshot::{self, Snapshot};
 use super::share::name_of;
 use super::{Phase, Worker};
 use crate::header::Header;
-use crate::port::{Effect, Notice, TaskId};
+use crate::port::{Effect, LoadError, Notice, TaskId};
 use crate::preparing::{Begun, Step};
 use crate::resume::{Cause, InputFacts, Shown, Start, repartitioned_message};
 use crate::running::Running;
@@ -20,21 +20,21 @@ impl Worker {
         id: TaskId,
         start: &Start,
         snapshot: &Snapshot,
-    ) -> Result<(Running, Vec<String>), String> {
+    ) -> Result<(Running, Vec<String>), LoadError> {
         let name = name_of(start).expect("a snapshot was asked for");
-        let note = snapshot::note(&snapshot.head).map_err(|refusal| refusal.to_string())?;
-        let header = Header::parse(note, start.offsets.len())?;
+        let note = snapshot::note(&snapshot.head)?;
+        let header = Header::parse(note, start.offsets.len()).map_err(LoadError::Unsound)?;
         if header.lineage != name.lineage {
-            return Err(format!(
+            return Err(LoadError::Unsound(format!(
                 "unsound: its name says lineage {}, its content {}",
                 name.lineage, header.lineage
-            ));
+            )));
         }
         let plan = Arc::clone(&self.plan);
-        let restored = Task::restore(plan, id.group, id.partition, snapshot)
-            .map_err(|refusal| refusal.to_string())?;
+        let restored = Task::restore(plan, id.group, id.partition, snapshot)?;
         if !restored.task.offsets().eq(start.offsets.iter().copied()) {
-            return Err("unsound: its offsets are others than its name says".to_owned());
+            let message = "unsound: its offsets are others than its name says";
+            return Err(LoadError::Unsound(message.to_owned()));
         }
         let running = Running::new(id, restored.task, header.inputs, header.lineage);
         Ok((running, restored.anew))
@@ -45,14 +45,32 @@ impl Worker {
         &mut self,
         task: TaskId,
         name: &str,
-        reason: String,
+        error: &LoadError,
         effects: &mut Vec<Effect>,
     ) {
-        let name = name.to_owned();
+        let (name, reason) = (name.to_owned(), error.to_string());
         if let Some(pending) = self.pending(task) {
             pending.refused.push(name.clone());
+            if let LoadError::Newer(version) = error {
+                pending.newer = Some(*version);
+            }
         }
         effects.push(Effect::Notice(Notice::Refused { task, name, reason }));
+    }
+
+    /// Why nothing may be lost here: the numbers are in a snapshot that a newer Kept has written.
+    pub(super) fn downgraded(&mut self, task: TaskId) -> Option<String> {
+        let version = self.pending(task)?.newer?;
+        let topics = self.plan.groups[task.group].topics.iter();
+        let names: Vec<&str> = topics.map(|topic| self.topic_name(*topic)).collect();
+        Some(format!(
+            "the snapshots of {}, partition {}, are of format version {version}, which is newer than \
+             this Kept reads ({}), and without them totals would be lost: run the newer Kept again, \
+             or begin anew with `kept state reset`",
+            names.join("+"),
+            task.partition,
+            snapshot::VERSION
+        ))
     }
 
     /// The task begins as decided.
@@ -73,6 +91,9 @@ impl Worker {
             return self.fail(message, effects);
         }
         let log_starts: Vec<i64> = facts.iter().map(|facts| facts.log_start).collect();
+        if !self.rules.own_clocks {
+            running.task = running.task.with_shared_clock();
+        }
         running.begin(start, &log_starts, self.rules);
         let lineages: Vec<_> = facts
             .iter()
@@ -115,9 +136,11 @@ impl Worker {
         anew: Vec<String>,
         effects: &mut Vec<Effect>,
     ) {
-        let mut notice = |notice| effects.push(Effect::Notice(notice));
-        let replay = replay(start, facts);
+        let stored = self.stored(task);
         let place = |input: usize| self.plan.groups[task.group].topics[input];
+        let mut notice = |notice| effects.push(Effect::Notice(notice));
+        foreign_commits(task, start, facts, place).for_each(&mut notice);
+        let replay = replay(start, facts);
         match &start.cause {
             Cause::Fresh => {}
             Cause::Kept => notice(Notice::Kept { task }),
@@ -125,7 +148,11 @@ impl Worker {
                 let name = name_of(start).map(ToString::to_string).unwrap_or_default();
                 notice(Notice::Restored { task, name, replay });
             }
-            Cause::Rebuilding => notice(Notice::Rebuilding { task, replay }),
+            Cause::Rebuilding => notice(Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            }),
             Cause::TotalsLost => {}
             Cause::Recreated(input, detail) => {
                 // Told already when it was a record that showed it.
@@ -141,7 +168,11 @@ impl Worker {
             }
         }
         if start.zero_at.is_some() {
-            notice(Notice::TotalsLost { task, replay });
+            notice(Notice::TotalsLost {
+                task,
+                stored,
+                replay,
+            });
         }
         if name_of(start).is_some_and(|name| name.plan != self.fingerprints[task.group]) {
             notice(Notice::Adopted { task, anew });
@@ -158,6 +189,28 @@ impl Worker {
             }
         }
     }
+}
+
+/// Offsets that somebody moved by hand, and whether that matters: a state that is further already
+/// doesn't go back, since what it counted was shown.
+fn foreign_commits(
+    task: TaskId,
+    start: &Start,
+    facts: &[InputFacts],
+    place: impl Fn(usize) -> TopicId,
+) -> impl Iterator<Item = Notice> {
+    let inputs = facts.iter().enumerate();
+    inputs.filter_map(move |(input, facts)| {
+        let Some((offset, None)) = facts.committed else {
+            return None;
+        };
+        Some(Notice::ForeignCommit {
+            topic: place(input),
+            partition: task.partition,
+            offset,
+            used: offset >= start.offsets[input] + start.skip[input],
+        })
+    })
 }
 
 /// How many records have to be read before it is shown.
