@@ -13,7 +13,7 @@ use support::{Kept, Logged, Samples, partitions, within};
 
 use crate::expected::{Table, plain};
 use crate::percentiles;
-use crate::stage::Stage;
+use crate::stage::{PARTITIONS, Stage};
 
 /// How long the instances may take to have read everything, after whatever happened.
 const AGREE_WITHIN: Duration = Duration::from_secs(120);
@@ -242,6 +242,26 @@ fn display(scrape: &Samples, partition: i32) -> EventTime {
     let labels = [("partition", partition.as_str())];
     let seconds = scrape.sum("kept_display_timestamp_seconds", &labels);
     EventTime((seconds.expect("the task has had an event") * 1e6).round() as i64)
+}
+
+/// What an instance shows has been committed: the group's offsets, asked for after the scrape, are
+/// not below it. For logs that begin at 0 and have no gaps.
+#[track_caller]
+pub fn assert_shown_is_committed(stage: &Stage, kept: &Kept) {
+    let shown = kept.scrape();
+    for topic in stage.topics() {
+        let committed = stage.kafka().committed(stage.name, &topic, PARTITIONS);
+        for partition in partitions(&shown) {
+            let text = partition.to_string();
+            let labels = [("topic", topic.as_str()), ("partition", text.as_str())];
+            let shown = shown.sum("kept_events_total", &labels).unwrap_or(0.0) as i64;
+            let committed = committed.get(&partition).copied().unwrap_or(0);
+            assert!(
+                shown <= committed,
+                "{topic} {partition}: {shown} are shown, {committed} are committed"
+            );
+        }
+    }
 }
 
 /// How many records of each partition are not counted by any instance; one too many fails.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use support::Kept;
 
-use crate::agreement::Truth;
+use crate::agreement::{Truth, assert_shown_is_committed};
 use crate::stage::{PACE, Stage};
 
 const KILLS: u32 = 20;
@@ -30,7 +30,10 @@ fn twenty_kills_at_random_moments_lose_nothing_and_count_nothing_twice() {
     for kill in 0..KILLS {
         let is_static = kill >= KILLS / 2;
         load.await_more(stage.some(if is_static { 6 } else { 9 } * 1000));
-        was_ready += u32::from(is_ready(&kept));
+        if is_ready(&kept) {
+            was_ready += 1;
+            assert_shown_is_committed(&stage, &kept);
+        }
         kept.kill();
         let config = if is_static { &resident } else { &stranger };
         kept = stage.start(config);

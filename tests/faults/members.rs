@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use support::{Frozen, Kept, Samples, partitions, within};
 
-use crate::agreement::Truth;
+use crate::agreement::{Truth, assert_shown_is_committed};
 use crate::stage::{PACE, PARTITIONS, Stage, await_words};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -26,9 +26,13 @@ fn a_second_and_a_third_instance_join_under_load() {
     let second = stage.run(&config);
     load.await_more(stage.some(4000));
     let third = stage.run(&config);
-    load.await_more(4000);
-    load.finish();
     let all = [&first, &second, &third];
+    for _ in 0..10 {
+        load.await_more(stage.some(800));
+        all.iter()
+            .for_each(|kept| assert_shown_is_committed(&stage, kept));
+    }
+    load.finish();
     Truth::read(&stage, &config).agrees(&stage, &all);
     for kept in all {
         assert!(!shown(kept).is_empty(), "each has a share");

@@ -54,10 +54,10 @@ fn sections_are_damaged_or_gone() {
     // Ids that are remembered for long make blocks that are large enough to be sections.
     let config = stage
         .config()
-        .replace("dedupe = \"1m\"", "dedupe = \"15m\"");
-    stage.sell_at_once(60_000);
+        .replace("dedupe = \"1m\"", "dedupe = \"1h\"");
+    stage.sell_at_once(80_000);
     let mut kept = stage.run(&config);
-    await_heads(&stage, 2);
+    await_heads(&stage, 1);
     kept.kill();
     let count: usize = (0..PARTITIONS)
         .map(|partition| sections(&stage, partition).len())

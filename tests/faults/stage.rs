@@ -21,7 +21,7 @@ pub const PACE: u64 = 1_500;
 /// For what is there before anybody looks.
 const AT_ONCE: u64 = 1_000_000;
 const BINARY: &str = env!("CARGO_BIN_EXE_kept");
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(60);
 
 /// The broker of a test: the one of all, or one that may be stopped.
 pub enum Broker {
@@ -171,8 +171,12 @@ impl Stage {
 /// Waits until the log has these words.
 #[track_caller]
 pub fn await_words(kept: &Kept, words: &str) {
-    within(LONG, &format!("the log says {words:?}"), || {
-        kept.log().contains(words).then_some(())
+    let deadline = Instant::now() + LONG;
+    within(2 * LONG, &format!("the log says {words:?}"), || {
+        let log = kept.log();
+        let late = Instant::now() > deadline;
+        assert!(!late, "the log doesn't say {words:?}:\n{log}");
+        log.contains(words).then_some(())
     });
 }
 

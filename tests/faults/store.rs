@@ -8,7 +8,7 @@ use support::{Bucket, Kept, Mood, Samples, within};
 
 use crate::agreement::Truth;
 use crate::files::{Disk, await_heads};
-use crate::stage::{PACE, PARTITIONS, Stage, await_metrics};
+use crate::stage::{PACE, PARTITIONS, Stage, await_metrics, now};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -158,9 +158,9 @@ fn trouble(kept: &Kept, load: &support::Feeder) {
 /// Every task's snapshots go on.
 #[track_caller]
 fn recovers(kept: &Kept) {
-    let begin = last_success(&kept.scrape());
+    let begin = now().seconds();
     await_metrics(kept, "snapshots are saved again", |samples| {
-        last_success(samples) > begin
+        saved(samples).len() == PARTITIONS as usize && last_success(samples) > begin
     });
 }
 
@@ -168,9 +168,13 @@ fn events(samples: &Samples) -> f64 {
     samples.sum("kept_events_total", &[]).unwrap_or(0.0)
 }
 
-/// The oldest of the tasks' newest snapshots.
-fn last_success(samples: &Samples) -> f64 {
+/// When each task was saved last; a process that has saved none says nothing.
+fn saved(samples: &Samples) -> Vec<f64> {
     let all = samples.matching("kept_snapshot_last_success_timestamp_seconds", &[]);
-    all.map(|(_, seconds)| seconds)
-        .fold(f64::INFINITY, f64::min)
+    all.map(|(_, seconds)| seconds).collect()
+}
+
+/// The oldest of them.
+fn last_success(samples: &Samples) -> f64 {
+    saved(samples).into_iter().fold(f64::INFINITY, f64::min)
 }

@@ -107,10 +107,9 @@ impl History {
         self.gaps.values().max().copied().unwrap_or_default()
     }
 
-    /// Measures gaps anew.
+    /// Measures gaps anew; one that is open goes on from its begin.
     pub fn reset_gaps(&mut self) {
         self.gaps.clear();
-        self.seen.clear();
     }
 
     fn see(&mut self, answered: Instant, scrape: &Samples) {

@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::broker::{Kafka, wait_for};
+use crate::wait::until;
 
 /// How long reading a topic, or an answer, may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -58,6 +59,25 @@ impl Kafka {
             Some((element.partition(), offset))
         });
         offsets.collect()
+    }
+
+    /// Waits until a deleted topic is gone.
+    pub fn await_gone(&self, topic: &str) {
+        let consumer = self.consumer();
+        until(LIMIT, "the topic is gone", || {
+            let metadata = consumer.fetch_metadata(Some(topic), LIMIT);
+            let metadata = metadata.expect("the broker answers");
+            metadata.topics()[0].partitions().is_empty()
+        });
+    }
+
+    /// Makes the broker forget a group without members, and what it has committed.
+    pub fn forget_group(&self, group: &str) {
+        let admin = self.admin();
+        let results = wait_for(admin.delete_groups(&[group], &AdminOptions::new()));
+        results.expect("the broker answers")[0]
+            .as_ref()
+            .expect("the group is deleted");
     }
 
     /// Gives a topic more partitions: `partitions` in all.
