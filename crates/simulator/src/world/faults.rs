@@ -85,6 +85,8 @@ pub struct FaultPlan {
     pub partitions: i32,
     /// Processes at the begin.
     pub processes: u64,
+    /// At most so many records are delivered in one round of a worker's loop.
+    pub batch: u64,
     /// Orders a second.
     pub orders_per_second: f64,
     /// How much of the history that is there a brand-new group reads.
@@ -113,6 +115,7 @@ impl FaultPlan {
             seed,
             partitions: 1 + chance.below(3) as i32,
             processes: 1 + chance.below(3),
+            batch: *chance.one_of(&[12, 40, 120, 400]),
             orders_per_second: chance.share(0.5, 2.5),
             fresh: Span::from_seconds(10 * chance.below(7) as i64),
             faults,
@@ -212,8 +215,13 @@ impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}",
-            self.seed, self.partitions, self.processes, self.orders_per_second, self.fresh
+            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}, batches of {}",
+            self.seed,
+            self.partitions,
+            self.processes,
+            self.orders_per_second,
+            self.fresh,
+            self.batch
         )?;
         for fault in &self.faults {
             writeln!(f, "  {fault}")?;

@@ -9,8 +9,6 @@ use super::group::Beat;
 use super::hand::{Ask, Reply, Stage};
 use super::{COMMIT_TIMEOUT, DRAIN, Event, MAX_POLL, SESSION, World};
 
-/// At most so many records are delivered in one round.
-const BATCH: u64 = 120;
 const BEAT_EVERY: Span = Span(1_000_000);
 const ENDS_EVERY: Span = Span(1_000_000);
 /// A worker joins again if the group hasn't answered for so long.
@@ -171,7 +169,7 @@ impl World {
         let readable = |it: &(&Place, &super::hand::Reading)| !it.1.paused;
         let readable = hand.reading.iter().filter(readable);
         let mut places: Vec<Place> = readable.map(|it| *it.0).collect();
-        for _ in 0..self.chance.below(BATCH) {
+        for _ in 0..self.chance.below(self.faults.batch) {
             if places.is_empty() || self.failure.is_some() {
                 return;
             }

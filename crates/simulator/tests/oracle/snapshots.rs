@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use catalogue::plan::{Kind, KpiId};
 use engine::Task;
 use engine::snapshot::{SectionRef, Snapshot, references};
 use engine::view::{Entries, KindView, KpiView, View};
@@ -211,4 +212,39 @@ fn a_snapshot_is_the_same_bytes_for_any_interleaving_and_history_of_saves() {
         }
     }
     smallest.report();
+}
+
+/// Of state that one partition owns, memory is a function of the offsets, so full tables are too.
+#[test]
+fn full_tables_of_ids_and_carts_are_restored_as_full() {
+    let mut smallest = Smallest::default();
+    let (mut counts, mut full) = ([0; 2], 0);
+    for seed in seeds(600) {
+        let mut chance = Chance::new(seed);
+        let mut case = Case::of(&mut chance);
+        let plan = Arc::make_mut(&mut case.plan);
+        plan.limits.dedupe_entries = chance.below(12) as usize;
+        plan.limits.open_entities = 1 + chance.below(3) as usize;
+        plan.limits.remembered_entities = 1 + chance.below(4) as usize;
+        let is_promise =
+            |kpi: &KpiId| matches!(plan.kpis[usize::from(kpi.0)].kind, Kind::Promise(_));
+        let kpis = plan.groups[0].kpis.clone();
+        plan.groups[0].kpis = kpis.into_iter().filter(|kpi| !is_promise(kpi)).collect();
+        if let Some((done, found)) = goes_on(&case, &mut chance, &mut counts) {
+            smallest.add("full", done, || {
+                let log = describe(&case.logs);
+                format!(
+                    "seed {seed} after {done}: {found}\n{:?}\n{log}",
+                    case.recipe
+                )
+            });
+        }
+        let mut run = Run::new(&case);
+        for input in case.interleaving(&mut chance) {
+            run.step(input);
+        }
+        full += usize::from(!run.task.view(run.display(&mut chance)).exact);
+    }
+    smallest.report();
+    assert!(full > 100, "{full} cases hit a limit");
 }

@@ -1,16 +1,20 @@
 //! Each rule broken once: the worlds find out, and hold again with the rule in force.
 
+use std::ops::Range;
+
 use pipeline::Rules;
 use simulator::world::{Check, run, run_with};
 
 /// Breaks a rule in seed after seed until a check breaks, which must be one of these.
-fn is_found(name: &str, within: u64, checks: &[Check], break_it: impl Fn(&mut Rules)) {
+fn is_found(name: &str, seeds: Range<u64>, checks: &[Check], break_it: impl Fn(&mut Rules)) {
     let mut rules = Rules::default();
     break_it(&mut rules);
     assert_ne!(rules, Rules::default(), "{name} is broken");
-    let failed = (0..within).find_map(|seed| Some((seed, run_with(seed, rules).err()?)));
+    let failed = seeds
+        .clone()
+        .find_map(|seed| Some((seed, run_with(seed, rules).err()?)));
     let Some((seed, failure)) = failed else {
-        panic!("without {name} nothing was found in {within} seeds");
+        panic!("without {name} nothing was found in the seeds {seeds:?}");
     };
     eprintln!("without {name}, seed {seed}: {}", failure.check);
     assert!(
@@ -24,7 +28,7 @@ fn is_found(name: &str, within: u64, checks: &[Check], break_it: impl Fn(&mut Ru
 
 #[test]
 fn publishing_before_the_commit_is_found() {
-    is_found("publish_after_commit", 5, &[Check::Committed], |it| {
+    is_found("publish_after_commit", 0..5, &[Check::Committed], |it| {
         it.publish_after_commit = false;
     });
 }
@@ -32,13 +36,13 @@ fn publishing_before_the_commit_is_found() {
 #[test]
 fn views_without_a_lease_are_found() {
     let checks = [Check::Lease, Check::Monotonic];
-    is_found("lease", 20, &checks, |it| it.lease = false);
+    is_found("lease", 0..20, &checks, |it| it.lease = false);
 }
 
 #[test]
 fn snapshots_without_their_offsets_are_found() {
     let checks = [Check::Oracle, Check::SameState];
-    is_found("snapshot_offsets", 20, &checks, |it| {
+    is_found("snapshot_offsets", 0..20, &checks, |it| {
         it.snapshot_offsets = false;
     });
 }
@@ -46,7 +50,51 @@ fn snapshots_without_their_offsets_are_found() {
 #[test]
 fn showing_before_what_is_committed_is_reached_is_found() {
     let checks = [Check::CommitBack, Check::Monotonic];
-    is_found("wait_for_threshold", 20, &checks, |it| {
+    is_found("wait_for_threshold", 0..20, &checks, |it| {
         it.wait_for_threshold = false;
     });
+}
+
+#[test]
+fn showing_a_new_task_before_it_has_caught_up_is_found() {
+    is_found("catch_up_first", 0..10, &[Check::FirstShown], |it| {
+        it.catch_up_first = false;
+    });
+}
+
+#[test]
+fn going_on_from_a_state_that_was_given_up_is_found() {
+    is_found("same_lineage", 0..400, &[Check::Lineage], |it| {
+        it.same_lineage = false;
+    });
+}
+
+#[test]
+fn a_log_that_is_taken_for_another_is_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("compare_records", 0..400, &checks, |it| {
+        it.compare_records = false
+    });
+}
+
+#[test]
+fn totals_that_begin_at_zero_at_different_times_are_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("hold_lost_totals", 0..100, &checks, |it| {
+        it.hold_lost_totals = false;
+    });
+}
+
+#[test]
+fn a_view_that_a_later_owner_has_passed_is_found() {
+    let checks = [Check::Monotonic, Check::SummedOnce];
+    is_found("withdraw_overtaken", 0..600, &checks, |it| {
+        it.withdraw_overtaken = false;
+    });
+}
+
+#[test]
+fn one_clock_for_all_inputs_is_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("own_clocks", 0..5, &checks, |it| it.own_clocks = false);
 }
