@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::estimate::label_set_limit;
 use crate::plan::{
     CartValue, Count, Dimension, EventType, Filter, Funnel, FunnelMode, Keyed, Kind, Kpi, KpiId,
     Limits, Part, Plan, Promise, Selector, Span, Stage, Step, Sum, TimeRules, Unit,
@@ -33,6 +34,7 @@ pub fn of_plan(plan: &Plan, group: usize) -> u64 {
         held_entities,
         dedupe_entries,
         record_bytes,
+        // What it decides is the number of label sets of each KPI, below.
         max_series: _,
     } = plan.limits;
     for limit in [
@@ -64,6 +66,8 @@ pub fn of_plan(plan: &Plan, group: usize) -> u64 {
         let definition = &plan.kpis[usize::from(kpi.0)];
         text.word("kpi", &definition.id);
         text.word("is", &format!("{:016x}", of_kpi(plan, *kpi)));
+        let label_sets = label_set_limit(plan, definition);
+        text.word("label sets", &label_sets.to_string());
     }
     xxh3_64(text.text.as_bytes())
 }
@@ -280,5 +284,29 @@ impl<'a> Text<'a> {
         for field in [product, quantity, price, currency] {
             self.field("value", *field);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sources, read};
+
+    #[test]
+    fn a_plan_with_room_for_other_label_sets_is_another_one() {
+        let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n";
+        let sources = Sources {
+            path: "kept.toml",
+            text,
+            environment: &[],
+            files: &[],
+        };
+        let (_, mut plan) = read(&sources).expect("the configuration is good");
+        let of = |plan: &Plan| (of_plan(plan, 0), of_kpi(plan, KpiId(0)));
+        let before = of(&plan);
+        plan.limits.max_series = 3000;
+        let after = of(&plan);
+        assert_ne!(before.0, after.0, "another state from the same records");
+        assert_eq!(before.1, after.1, "the KPI goes on with the state it has");
     }
 }

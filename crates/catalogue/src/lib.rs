@@ -46,7 +46,7 @@
 //! namespace = "shop"
 //! packs = ["promise", "cart"]       # default: both, or none when there are `files`
 //! files = ["my-kpis.toml"]          # default: none
-//! max_series = 100_000
+//! max_series = 100_000              # of one KPI in one partition; further label sets are `other`
 //! ```
 //!
 //! Environment variables override: `KEPT__KAFKA__BROKERS`. The parts between `__` are the keys, in
@@ -133,7 +133,7 @@ pub use settings::Settings;
 pub use warnings::warnings;
 
 use definition::{Definitions, Frame};
-use estimate::{estimate, too_many_series};
+use estimate::{beyond_max_series, estimate};
 use problem::{Place, Problems, suggestion};
 use settings::ClientRules;
 use text::section::{Section, Sited};
@@ -264,10 +264,10 @@ fn read_all(
 }
 
 fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
-    let partitions = vec![1; plan.kpis.len()];
-    let refusal = too_many_series(plan, &estimate(plan), &partitions, "one partition");
-    if let Some(message) = refusal {
-        problems.add(place, message);
+    for one in estimate(plan) {
+        if let Some(message) = beyond_max_series(plan, &one) {
+            problems.add(place, message);
+        }
     }
 }
 

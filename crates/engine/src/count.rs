@@ -46,8 +46,8 @@ impl Series {
 }
 
 impl CountState {
-    /// Nothing counted yet.
-    pub fn new(count: &Count, windows: &[Window], reach: Reach) -> CountState {
+    /// Nothing counted yet; with room for so many label sets.
+    pub fn new(count: &Count, windows: &[Window], reach: Reach, label_sets: u64) -> CountState {
         let fields = match &count.sum {
             None => Vec::new(),
             Some(Sum {
@@ -65,7 +65,7 @@ impl CountState {
             sum: count.sum.clone(),
             windows: windows.to_vec(),
             reach,
-            series: SeriesTable::new(),
+            series: SeriesTable::new(label_sets),
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
             saved: SavedPanes::new(windows),

@@ -35,9 +35,6 @@ pub struct By {
     pub overflowed: u8,
 }
 
-/// Label sets of one KPI in one task; events of further ones count under all `other`.
-const LABEL_SETS: usize = 10_000;
-
 /// A series' place in its table.
 pub type SeriesId = u32;
 
@@ -48,6 +45,8 @@ pub struct SeriesTable<S> {
     index: SmallMap<SeriesId>,
     entries: Vec<Entry<S>>,
     last: Option<(Dimensions, SeriesId)>,
+    /// Label sets there is room for; events of further ones count under all `other`.
+    limit: u64,
     /// Events that had a value or a label set beyond the limit, by dimension.
     overflow: [u64; MAX_DIMENSIONS],
 }
@@ -62,12 +61,13 @@ struct Entry<S> {
 }
 
 impl<S> SeriesTable<S> {
-    /// No series yet.
-    pub fn new() -> SeriesTable<S> {
+    /// No series yet; with room for `limit` label sets, which is `estimate::label_set_limit`.
+    pub fn new(limit: u64) -> SeriesTable<S> {
         SeriesTable {
             index: SmallMap::default(),
             entries: Vec::new(),
             last: None,
+            limit,
             overflow: [0; MAX_DIMENSIONS],
         }
     }
@@ -103,7 +103,7 @@ impl<S> SeriesTable<S> {
     /// makes it is not the partition that gives the dimensions.
     fn is_full_for(&self, dimensions: Dimensions) -> bool {
         let unknown = u64::from(self.index.contains_key(&NO_DIMENSIONS.dimensions.packed()));
-        self.entries.len() as u64 - unknown >= LABEL_SETS as u64
+        self.entries.len() as u64 - unknown >= self.limit
             && dimensions != NO_DIMENSIONS.dimensions
             && !self.index.contains_key(&dimensions.packed())
     }

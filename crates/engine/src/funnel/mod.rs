@@ -69,8 +69,14 @@ pub enum Part {
 }
 
 impl FunnelState {
-    /// Before the first event.
-    pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limits: &Limits) -> FunnelState {
+    /// Before the first event; with room for so many label sets.
+    pub fn new(
+        rule: &Funnel,
+        windows: &[Window],
+        reach: Reach,
+        limits: &Limits,
+        label_sets: u64,
+    ) -> FunnelState {
         let fields = rule
             .value
             .iter()
@@ -87,7 +93,7 @@ impl FunnelState {
             entities: KeyMap::default(),
             due: BinaryHeap::new(),
             forgotten_at: EventTime::MIN,
-            series: SeriesTable::new(),
+            series: SeriesTable::new(label_sets),
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
             refused: Refused::by(&[

@@ -100,13 +100,15 @@ pub struct Seen {
 }
 
 impl PromiseState {
-    /// Before the first record. `inputs`: where the start, the end and each step are read.
+    /// Before the first record. `inputs`: where the start, the end and each step are read. There is
+    /// room for so many label sets.
     pub fn new(
         rule: &Promise,
         windows: &[Window],
         reach: Reach,
         (start_input, end_input, step_inputs): (usize, usize, Vec<usize>),
         limits: &catalogue::plan::Limits,
+        label_sets: u64,
     ) -> PromiseState {
         PromiseState {
             windows: windows.to_vec(),
@@ -119,7 +121,7 @@ impl PromiseState {
             made_room_at: EventTime::MIN,
             held_limit: limits.held_entities,
             orders: Orders::new(rule.steps.len(), rule.horizon + rule.lateness),
-            series: SeriesTable::new(),
+            series: SeriesTable::new(label_sets),
             deadlines: DueQueue::default(),
             horizons: DueQueue::default(),
             held: KeyMap::default(),

@@ -1,10 +1,11 @@
 //! The series of a KPI in a snapshot. Their dimensions are numbers of dictionaries, which the same
 //! snapshot has.
 
+use catalogue::estimate::MOST_LABEL_SETS;
 use catalogue::plan::MAX_DIMENSIONS;
 use events::KafkaTime;
 
-use super::{Dimensions, Entry, LABEL_SETS, SeriesId, SeriesTable};
+use super::{Dimensions, Entry, SeriesId, SeriesTable};
 use crate::decode::{Decoder, Read, Unsound};
 use crate::dictionary::{Dictionary, ValueId};
 use crate::encode::Encoder;
@@ -83,8 +84,8 @@ impl<S> SeriesTable<S> {
             *overflow = from.count()?;
         }
         let count = from.length(16)?;
-        // All `other` and all `unknown` come on top.
-        if count > LABEL_SETS + 2 {
+        // All `other` and all `unknown` come on top. A plan with a greater limit may have written it.
+        if count as u64 > MOST_LABEL_SETS + 2 {
             return Err(Unsound("more series than there can be"));
         }
         for _ in 0..count {

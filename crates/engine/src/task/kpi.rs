@@ -1,6 +1,7 @@
 //! What a task makes of a KPI's definition, and how much it holds for all of them.
 
-use catalogue::plan::{Kind, Kpi, Part, Plan, TopicId};
+use catalogue::estimate::label_set_limit;
+use catalogue::plan::{Count, Kind, Kpi, Part, Plan, TopicId};
 use events::Span;
 
 use super::{KpiState, Task};
@@ -24,23 +25,21 @@ impl KpiState {
             longest,
             lateness: plan.topics[usize::from(topic.0)].lateness,
         };
+        let label_sets = label_set_limit(plan, kpi);
+        let counted = |count: &Count| {
+            let topic = count.event.topic;
+            let state = CountState::new(count, &kpi.windows, topic_reach(topic), label_sets);
+            (index_of(topics, topic), Box::new(state))
+        };
         let side = |side: &Part| match side {
-            Part::Own(count) => {
-                let topic = count.event.topic;
-                let state = CountState::new(count, &kpi.windows, topic_reach(topic));
-                Some((index_of(topics, topic), Box::new(state)))
-            }
+            Part::Own(count) => Some(counted(count)),
             Part::Of(_) => None,
         };
         match &kpi.kind {
-            Kind::Count(count) => KpiState::Count {
-                input: index_of(topics, count.event.topic),
-                state: Box::new(CountState::new(
-                    count,
-                    &kpi.windows,
-                    topic_reach(count.event.topic),
-                )),
-            },
+            Kind::Count(count) => {
+                let (input, state) = counted(count);
+                KpiState::Count { input, state }
+            }
             Kind::Ratio(ratio) => KpiState::Ratio {
                 numerator: side(&ratio.numerator),
                 denominator: side(&ratio.denominator),
@@ -58,7 +57,14 @@ impl KpiState {
                     longest,
                     lateness: promise.lateness,
                 };
-                let state = PromiseState::new(promise, &kpi.windows, reach, places, &plan.limits);
+                let state = PromiseState::new(
+                    promise,
+                    &kpi.windows,
+                    reach,
+                    places,
+                    &plan.limits,
+                    label_sets,
+                );
                 KpiState::Promise {
                     start_input,
                     state: Box::new(state),
@@ -66,7 +72,7 @@ impl KpiState {
             }
             Kind::Funnel(funnel) => {
                 let reach = topic_reach(funnel.topic);
-                let state = FunnelState::new(funnel, &kpi.windows, reach, &plan.limits);
+                let state = FunnelState::new(funnel, &kpi.windows, reach, &plan.limits, label_sets);
                 KpiState::Funnel {
                     input: index_of(topics, funnel.topic),
                     state: Box::new(state),
