@@ -52,8 +52,11 @@ impl Logic {
     /// Takes one call.
     pub fn call(&mut self, call: Call<'_, '_>) {
         match call {
-            // The hot path: nothing of a record is the store's, or worth a note.
-            Call::Step(input @ Input::Record { .. }, effects) => self.worker.step(input, effects),
+            // The hot path: hardly a record has any effect.
+            Call::Step(input @ Input::Record { .. }, effects) => {
+                self.worker.step(input, effects);
+                self.keep_ours(effects, Duration::ZERO);
+            }
             Call::Step(input, effects) => self.step(input, effects),
             Call::Overdue { kpi, limit, reply } => reply(self.worker.overdue(kpi, limit)),
         }
@@ -84,10 +87,14 @@ impl Logic {
     fn take(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
         let before = Instant::now();
         self.worker.step(input, effects);
+        self.keep_ours(effects, before.elapsed());
+    }
+
+    /// Takes what is the store's or worth a note out of the effects of a step that took `held_up`.
+    fn keep_ours(&mut self, effects: &mut Vec<Effect>, held_up: Duration) {
         if effects.is_empty() {
             return;
         }
-        let held_up: Duration = before.elapsed();
         if let Some(keeper) = &mut self.keeper {
             keeper.take(effects, held_up);
         }
