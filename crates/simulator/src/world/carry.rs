@@ -5,10 +5,10 @@ use std::rc::Rc;
 use pipeline::note::Note;
 use pipeline::port::{Assignment, CommitOffset, Effect, Input, TaskId};
 
-use super::World;
 use super::broker::Place;
 use super::hand::{Ask, Call, Reading, Stage};
 use super::outcome::Check;
+use super::{COMMIT_TIMEOUT, World};
 
 impl World {
     /// Tells a worker something and does what it wants.
@@ -132,7 +132,11 @@ impl World {
         let Some(hand) = self.hands.get_mut(&worker) else {
             return;
         };
-        if hand.commit.is_some() {
+        // After a long stop the worker may have given one up before its shell did.
+        if hand
+            .commit
+            .is_some_and(|(_, sent)| now.since(sent) <= COMMIT_TIMEOUT)
+        {
             let detail = format!(
                 "worker {worker} sends commit {commit} before the answer to {:?}",
                 hand.commit

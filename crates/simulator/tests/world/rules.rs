@@ -86,14 +86,6 @@ fn totals_that_begin_at_zero_at_different_times_are_found() {
 }
 
 #[test]
-fn a_view_that_a_later_owner_has_passed_is_found() {
-    let checks = [Check::Monotonic, Check::SummedOnce];
-    is_found("withdraw_overtaken", 0..600, &checks, |it| {
-        it.withdraw_overtaken = false;
-    });
-}
-
-#[test]
 fn one_clock_for_all_inputs_is_found() {
     let checks = [Check::Oracle, Check::SameState];
     is_found("own_clocks", 0..5, &checks, |it| it.own_clocks = false);
