@@ -58,7 +58,9 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     .map_or_else(
         |failure| {
             let seed = failure.plan.seed;
-            say(&format!("{failure}seed {seed} failed: run it again with kept simulate --seed {seed}"));
+            say(&format!(
+                "{failure}seed {seed} failed: run it again with kept simulate --seed {seed}"
+            ));
             ExitCode::FAILURE
         },
         |report| {
@@ -69,12 +71,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 }
 
 /// One core's share of the seeds.
-fn work(
-    (first, count): (u64, u64),
-    next: &AtomicU64,
-    stop: &AtomicBool,
-    ended: Sender<Ended>,
-) {
+fn work((first, count): (u64, u64), next: &AtomicU64, stop: &AtomicBool, ended: Sender<Ended>) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= count || stop.load(Ordering::Relaxed) {

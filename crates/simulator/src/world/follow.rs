@@ -236,7 +236,6 @@ fn name(notice: &Notice) -> &'static str {
         Notice::Refused { .. } => "snapshot refused",
         Notice::Rebuilding { .. } => "rebuilt",
         Notice::TotalsLost { .. } => "totals lost",
-        Notice::ForeignCommit { .. } => "foreign commit",
         Notice::Gap { .. } => "gap",
         Notice::Recreated { .. } => "recreated",
         Notice::ForeignCommit { .. } => "foreign commit",
