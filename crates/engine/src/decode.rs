@@ -62,6 +62,11 @@ impl<'a> Decoder<'a> {
         Ok(Decoder::new(self.raw(length)?))
     }
 
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.left.len()
+    }
+
     /// Whether nothing is left.
     pub fn is_at_end(&self) -> bool {
         self.left.is_empty()
@@ -73,13 +78,18 @@ impl<'a> Decoder<'a> {
         self.raw(length)
     }
 
-    /// A text of at most so many bytes.
+    /// A text of at most so many bytes, with its length before it.
     pub fn text(&mut self, longest: usize) -> Read<&'a str> {
-        let bytes = self.block()?;
-        if bytes.len() > longest {
+        let length = self.length(1)?;
+        self.text_of(length, longest)
+    }
+
+    /// A text of this length, which may be at most so much.
+    pub fn text_of(&mut self, length: usize, longest: usize) -> Read<&'a str> {
+        if length > longest {
             return Err(Unsound("a text that is too long"));
         }
-        std::str::from_utf8(bytes).map_err(|_| Unsound("a text that is not UTF-8"))
+        std::str::from_utf8(self.raw(length)?).map_err(|_| Unsound("a text that is not UTF-8"))
     }
 
     /// A small number or a tag.

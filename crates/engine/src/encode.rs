@@ -42,6 +42,28 @@ impl Encoder {
         self.raw(bytes);
     }
 
+    /// Room for so many bytes more, so that they are written without moving what is there.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
+    /// Begins a part whose length is not known yet; give what this returns to `end_part`.
+    pub fn begin_part(&mut self) -> usize {
+        self.length(0);
+        self.bytes.len()
+    }
+
+    /// Ends the part that began there.
+    pub fn end_part(&mut self, begin: usize) {
+        let length = (self.bytes.len() - begin) as u64;
+        self.bytes[begin - 8..begin].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Takes back everything after the first so many bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
     /// A small number, a tag or a flag.
     pub fn byte(&mut self, value: u8) {
         self.bytes.push(value);

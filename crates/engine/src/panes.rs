@@ -234,9 +234,10 @@ mod tests {
             ..reach()
         };
         let mut panes: Panes<u64> = Panes::new(Span::from_seconds(5));
-        let late = panes.contribute(at(5), at(936), at(936), reach);
+        // Its block ends at 40 s.
+        let late = panes.contribute(at(5), at(971), at(971), reach);
         assert!(matches!(late, Contribution::Forgotten));
-        let in_time = panes.contribute(at(5), at(935), at(935), reach);
+        let in_time = panes.contribute(at(5), at(970), at(970), reach);
         assert!(matches!(in_time, Contribution::Pane(_)));
     }
 
@@ -262,12 +263,12 @@ mod tests {
         assert!(panes.accepts(at(5), at(335), reach));
         assert!(!panes.accepts(at(5), EventTime(at(335).0 + 1), reach));
         *panes
-            .at(at(5), at(335 + 600), reach)
-            .expect("remembered to the end of the slack") += 1;
-        panes.forget(at(335 + 600), reach);
+            .at(at(5), at(370 + 600), reach)
+            .expect("remembered to the end of its block's slack") += 1;
+        panes.forget(at(370 + 600), reach);
         assert_eq!(panes.panes.len(), 1);
-        assert!(panes.at(at(5), EventTime(at(935).0 + 1), reach).is_none());
-        panes.forget(EventTime(at(935).0 + 1), reach);
+        assert!(panes.at(at(5), EventTime(at(970).0 + 1), reach).is_none());
+        panes.forget(EventTime(at(970).0 + 1), reach);
         assert_eq!(panes.panes.len(), 0);
     }
 }

@@ -13,9 +13,9 @@
 //! version     u16
 //! partition   i32   of every topic of the task
 //! note        part  the pipeline's, kept as it is
-//! sections    u64   how many; each: xxh3-128 (16 bytes), length (u64)
 //! inputs      part  by topic name: next offset, clock, dictionaries, counts, event ids
 //! kpis        u64   how many; each: id (text), fingerprint of the definition (u64), state (part)
+//! sections    u64   how many; each: xxh3-128 (16 bytes), length (u64)
 //! checksum    xxh3-128 of everything before
 //! ```
 //!
@@ -31,6 +31,7 @@
 //! the same keep their state, the others begin anew.
 
 mod read;
+mod sort;
 mod write;
 
 use std::fmt;
@@ -39,7 +40,8 @@ use std::sync::Arc;
 use crate::decode::Unsound;
 pub(crate) use read::{KpiContent, Sections, content};
 pub use read::{Outline, note, outline, references};
-pub(crate) use write::{Blocks, Part, SECTION_BYTES, Writer};
+pub(crate) use sort::{blocks, by_key, by_time};
+pub(crate) use write::{Blocks, KnownTimes, SECTION_BYTES, Writer};
 
 /// The first bytes of a head.
 const MAGIC: &[u8; 8] = b"KEPTSNAP";

@@ -46,6 +46,8 @@ pub struct Task {
     /// Sections of snapshots that are known to be stored.
     stored: BTreeSet<SectionRef>,
     section_bytes: usize,
+    /// Of the last snapshot's head.
+    head_bytes: usize,
     /// Only in the simulator's proof: all inputs share the greatest clock, which is wrong.
     shared_clock: bool,
 }
@@ -109,6 +111,7 @@ impl Task {
             forgotten_at: vec![EventTime::MIN; definition.topics.len()],
             stored: BTreeSet::new(),
             section_bytes: SECTION_BYTES,
+            head_bytes: 0,
             shared_clock: false,
             plan,
         }

@@ -1,6 +1,6 @@
 //! A count in a snapshot.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use events::{EventTime, money};
 
@@ -73,12 +73,12 @@ impl CountState {
 }
 
 impl Windowed for Series {
-    fn blocks(&self, window: usize, clocks: Clocks, found: &mut BTreeSet<i64>) {
-        self.panes[window].blocks(clocks.end, clocks.reach, found);
+    fn blocks(&self, window: usize, clocks: Clocks, skip: &Range<i64>, found: &mut Vec<i64>) {
+        self.panes[window].blocks(clocks.end, clocks.reach, skip, found);
     }
 
-    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) -> bool {
-        save_counts(&self.panes[window], block, clocks, out)
+    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) {
+        save_counts(&self.panes[window], block, clocks, out);
     }
 
     fn read_block(&mut self, window: usize, block: i64, from: &mut Decoder<'_>) -> Read<()> {
@@ -87,9 +87,9 @@ impl Windowed for Series {
 }
 
 /// Writes a block of counts.
-pub fn save_counts(panes: &Panes<u64>, block: i64, clocks: Clocks, out: &mut Encoder) -> bool {
+pub fn save_counts(panes: &Panes<u64>, block: i64, clocks: Clocks, out: &mut Encoder) {
     let until = (clocks.end, clocks.reach);
-    panes.save_block(block, until, out, |count, out| out.unsigned(*count))
+    panes.save_block(block, until, out, |count, out| out.unsigned(*count));
 }
 
 /// What `encode_amounts` wrote.

@@ -8,13 +8,16 @@ use events::{EventTime, Span};
 use super::{Dedupe, join, split};
 use crate::decode::{Decoder, Read, Unsound};
 use crate::encode::Encoder;
-use crate::snapshot::{Sections, Writer};
+use crate::snapshot::{KnownTimes, Sections, Writer, blocks, by_time};
 use crate::table::Identity;
 
 const WHAT: &str = "ids";
 
-/// The block, until when and which.
-type Row = (i64, EventTime, Identity);
+/// How many bytes an id takes.
+const ID_BYTES: usize = 20;
+
+/// Until when and which.
+type Row = (EventTime, Identity);
 
 /// The length of a block for this horizon.
 pub(super) fn block_length(horizon: Span) -> Span {
@@ -33,29 +36,24 @@ impl Dedupe {
         out.time(self.swept_at);
         out.signed(self.block_length.0);
         let known: Vec<i64> = self.saved.known(writer).collect();
-        let mut ids: Vec<Row> = Vec::new();
-        for (id, until) in &self.until {
-            let until = split(*until);
-            let number = self.block_of(until);
-            if known.binary_search(&number).is_err() {
-                ids.push((number, until, *id));
-            }
-        }
-        ids.sort_unstable();
-        let mut blocks: Vec<(i64, &[Row])> = ids
-            .chunk_by(|one, next| one.0 == next.0)
-            .map(|ids| (ids[0].0, ids))
-            .collect();
+        let times = KnownTimes::of(&known, self.block_length);
+        let ids = self.until.iter();
+        let ids = ids.map(|(id, until)| (split(*until), *id));
+        let ids: Vec<Row> = ids.filter(|row| !times.has(row.0)).collect();
+        let order = by_time(&ids, |row| *row);
+        let until = |at: u32| ids[at as usize].0;
+        let mut blocks = blocks(&order, self.block_length, until);
         blocks.extend(known.iter().map(|number| (*number, &[][..])));
         blocks.sort_unstable_by_key(|block| block.0);
         out.length(blocks.len());
         let open_from = self.block_of(clock + self.horizon);
-        for (number, ids) in blocks {
+        for (number, rows) in blocks {
             let closed = number < open_from;
             writer.block(out, (WHAT, number, closed), &mut self.saved, |out| {
-                out.length(ids.len());
-                ids.iter().for_each(|entry| out.key(entry.2.0));
-                ids.iter().for_each(|entry| out.time(entry.1));
+                out.length(rows.len());
+                out.reserve(rows.len() * ID_BYTES);
+                rows.iter().for_each(|at| out.key(ids[*at as usize].1.0));
+                rows.iter().for_each(|at| out.time(until(*at)));
             });
         }
     }
@@ -65,8 +63,10 @@ impl Dedupe {
         self.overflowed = from.flag()?;
         self.swept_at = from.time()?;
         let same_blocks = from.signed()? == self.block_length.0;
-        let blocks = from.length(9)?;
-        for _ in 0..blocks {
+        let count = from.length(9)?;
+        self.until
+            .reserve(sections.bytes(&mut from.clone(), count, WHAT)? / ID_BYTES);
+        for _ in 0..count {
             let mut block = sections.block(from, WHAT)?;
             self.read_ids(&mut block.content)?;
             if same_blocks {
@@ -80,9 +80,8 @@ impl Dedupe {
     }
 
     fn read_ids(&mut self, from: &mut Decoder<'_>) -> Read<()> {
-        let count = from.length(20)?;
+        let count = from.length(ID_BYTES)?;
         let mut ids = from.part(count * 12)?;
-        self.until.reserve(count);
         for _ in 0..count {
             let until = join(from.time()?);
             if self.until.insert(Identity(ids.key()?), until).is_some() {

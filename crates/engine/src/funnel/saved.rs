@@ -5,7 +5,7 @@
 //! let go of, or began and ended far behind the clock.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use events::{EventTime, Key, Span};
 
@@ -17,20 +17,27 @@ use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::panes::{Clocks, Windowed};
 use crate::series::Dimensions;
-use crate::snapshot::{Sections, Writer};
+use crate::snapshot::{KnownTimes, Sections, Writer, blocks, by_key, by_time};
 use crate::table::Identity;
 use crate::view::Histogram;
 
 const WHAT: &str = "ended entities";
+
+type Row<'a> = (&'a Identity, &'a Entity);
 
 /// How long an entity is remembered after its latest event.
 pub(super) fn lasts(rule: &Funnel) -> Span {
     rule.idle_timeout + rule.lateness + rule.recover
 }
 
+/// How much of the latest event times one block covers.
+fn block_length(rule: &Funnel) -> Span {
+    Span((lasts(rule).0 / 64).max(1_000_000))
+}
+
 /// The block of an ended entity with this latest event time.
 pub(super) fn block_of(rule: &Funnel, latest: EventTime) -> i64 {
-    latest.0.div_euclid((lasts(rule).0 / 64).max(1_000_000))
+    latest.0.div_euclid(block_length(rule).0)
 }
 
 impl FunnelState {
@@ -67,26 +74,22 @@ impl FunnelState {
 
     fn save_entities(&mut self, clock: EventTime, writer: &mut Writer<'_>, out: &mut Encoder) {
         let known: Vec<i64> = self.saved_entities.known(writer).collect();
-        let mut open: Vec<(&Identity, &Entity)> = Vec::new();
-        let mut ended: Vec<(i64, &Identity, &Entity)> = Vec::new();
-        for (key, entity) in &self.entities {
+        let times = KnownTimes::of(&known, block_length(&self.rule));
+        let (mut open, mut ended): (Vec<Row<'_>>, Vec<Row<'_>>) = Default::default();
+        for row @ (_, entity) in &self.entities {
             if entity.state == State::Open {
-                open.push((key, entity));
-                continue;
-            }
-            let number = block_of(&self.rule, entity.latest);
-            if known.binary_search(&number).is_err() {
-                ended.push((number, key, entity));
+                open.push(row);
+            } else if !times.has(entity.latest) {
+                ended.push(row);
             }
         }
-        open.sort_unstable_by_key(|entry| entry.0);
         out.length(open.len());
-        for (key, entity) in open {
-            self.save_entity(*key, entity, out);
+        for at in by_key(&open, |row| *row.0) {
+            self.save_entity(open[at as usize], out);
         }
-        ended.sort_unstable_by_key(|entry| (entry.0, entry.1));
-        let chunks = ended.chunk_by(|one, next| one.0 == next.0);
-        let mut blocks: Vec<(i64, &[_])> = chunks.map(|block| (block[0].0, block)).collect();
+        let order = by_time(&ended, |row| (row.1.latest, *row.0));
+        let latest = |at: u32| ended[at as usize].1.latest;
+        let mut blocks = blocks(&order, block_length(&self.rule), latest);
         blocks.extend(known.iter().map(|number| (*number, &[][..])));
         blocks.sort_unstable_by_key(|block| block.0);
         out.length(blocks.len());
@@ -96,15 +99,15 @@ impl FunnelState {
         for (number, entities) in blocks {
             let closed = number < open_from;
             writer.block(out, (WHAT, number, closed), &mut saved, |out| {
-                for (_, key, entity) in entities {
-                    self.save_entity(**key, entity, out);
+                for at in entities {
+                    self.save_entity(ended[*at as usize], out);
                 }
             });
         }
         self.saved_entities = saved;
     }
 
-    fn save_entity(&self, key: Identity, entity: &Entity, out: &mut Encoder) {
+    fn save_entity(&self, (key, entity): Row<'_>, out: &mut Encoder) {
         out.key(key.0);
         out.unsigned(self.series.dimensions(entity.series).packed());
         out.byte(entity.state as u8);
@@ -234,18 +237,16 @@ fn read_line(from: &mut Decoder<'_>) -> Read<Line> {
 }
 
 impl Windowed for Series {
-    fn blocks(&self, window: usize, clocks: Clocks, found: &mut BTreeSet<i64>) {
+    fn blocks(&self, window: usize, clocks: Clocks, skip: &Range<i64>, found: &mut Vec<i64>) {
         for panes in &self.panes[window] {
-            panes.blocks(clocks.end, clocks.reach, found);
+            panes.blocks(clocks.end, clocks.reach, skip, found);
         }
     }
 
-    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) -> bool {
-        let mut any = false;
+    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) {
         for panes in &self.panes[window] {
-            any |= save_counts(panes, block, clocks, out);
+            save_counts(panes, block, clocks, out);
         }
-        any
     }
 
     fn read_block(&mut self, window: usize, block: i64, from: &mut Decoder<'_>) -> Read<()> {

@@ -4,7 +4,8 @@
 //! Only remembered panes are written, whatever memory holds. A block is closed once the clocks are
 //! past its end and the lateness, until they forget it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use catalogue::plan::Window;
 use events::{EventTime, Span};
@@ -12,7 +13,7 @@ use events::{EventTime, Span};
 use super::{BLOCK, Panes, Reach, pane_of};
 use crate::decode::{Decoder, Read, Unsound};
 use crate::encode::Encoder;
-use crate::series::{Dimensions, SeriesTable};
+use crate::series::{Dimensions, SeriesId, SeriesTable};
 use crate::snapshot::{Blocks, Sections, Writer};
 
 /// What the last snapshot made of a KPI's windows.
@@ -36,11 +37,11 @@ pub struct Clocks {
 
 /// A series with windows: each has one or more rows of panes.
 pub trait Windowed {
-    /// Looks at each row of a window, with the clock that forgets it: how many blocks it has panes
-    /// in, from its first remembered pane on.
-    fn blocks(&self, window: usize, clocks: Clocks, found: &mut BTreeSet<i64>);
-    /// Writes the remembered panes of a block; false if there are none.
-    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) -> bool;
+    /// Looks at each row of a window, with the clock that forgets it: adds the blocks that it has
+    /// remembered panes in, but for those to `skip`.
+    fn blocks(&self, window: usize, clocks: Clocks, skip: &Range<i64>, found: &mut Vec<i64>);
+    /// Writes the remembered panes of a block that `blocks` found.
+    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder);
     /// Takes over the panes of a block. Blocks ascend.
     fn read_block(&mut self, window: usize, block: i64, from: &mut Decoder<'_>) -> Read<()>;
 }
@@ -90,30 +91,50 @@ impl<S: Windowed> SeriesTable<S> {
     ) {
         let ids = self.by_dimensions();
         for (window, (length, blocks)) in saved.windows.iter_mut().enumerate() {
-            let mut numbers = BTreeSet::new();
-            for id in &ids {
-                self.get(*id).blocks(window, clocks, &mut numbers);
-            }
             let first = |clock| first_remembered(*length, clock, clocks.reach);
             let oldest = first(clocks.start.max(clocks.end)) / BLOCK;
             let settled = clocks.start.min(clocks.end) - clocks.reach.lateness;
-            let open_from = pane_of(settled, *length).div_euclid(BLOCK);
+            let closed = oldest..pane_of(settled, *length).div_euclid(BLOCK);
+            let known = blocks.known(writer);
+            let known: Vec<i64> = known.filter(|number| closed.contains(number)).collect();
+            let mut parts = self.parts(&ids, window, clocks, &last_run(&known));
+            for number in known {
+                parts.insert(number, Encoder::default());
+            }
             let name = name(*length);
-            out.length(numbers.len());
-            for number in numbers {
-                let closed = (oldest..open_from).contains(&number);
-                writer.block(out, (&name, number, closed), blocks, |out| {
-                    for id in &ids {
-                        let mut panes = Encoder::default();
-                        if self.get(*id).save_block(window, number, clocks, &mut panes) {
-                            out.unsigned(self.dimensions(*id).packed());
-                            out.raw(panes.bytes());
-                        }
-                    }
-                });
+            out.length(parts.len());
+            for (number, part) in parts {
+                let block = (&*name, number, closed.contains(&number));
+                writer.block(out, block, blocks, |out| out.raw(part.bytes()));
             }
         }
         saved.note_newest();
+    }
+
+    /// The content of all blocks of a window but of those to `skip`: each series in turn, so that it
+    /// is looked at once.
+    fn parts(
+        &self,
+        ids: &[SeriesId],
+        window: usize,
+        clocks: Clocks,
+        skip: &Range<i64>,
+    ) -> BTreeMap<i64, Encoder> {
+        let mut parts: BTreeMap<i64, Encoder> = BTreeMap::new();
+        let mut numbers = Vec::new();
+        for id in ids {
+            let series = self.get(*id);
+            numbers.clear();
+            series.blocks(window, clocks, skip, &mut numbers);
+            numbers.sort_unstable();
+            numbers.dedup();
+            for number in &numbers {
+                let part = parts.entry(*number).or_default();
+                part.unsigned(self.dimensions(*id).packed());
+                series.save_block(window, *number, clocks, part);
+            }
+        }
+        parts
     }
 
     /// Takes over the panes of series that are there already.
@@ -155,8 +176,11 @@ impl<S: Windowed> SeriesTable<S> {
 }
 
 impl<T: Default> Panes<T> {
-    /// The blocks that have panes which are remembered at this clock.
-    pub fn blocks(&self, clock: EventTime, reach: Reach, found: &mut BTreeSet<i64>) {
+    /// See `Windowed::blocks`.
+    pub fn blocks(&self, clock: EventTime, reach: Reach, skip: &Range<i64>, found: &mut Vec<i64>) {
+        if self.panes.is_empty() {
+            return;
+        }
         let mut next = first_remembered(self.length, clock, reach);
         loop {
             let at = self.panes.partition_point(|pane| pane.0 < next);
@@ -164,28 +188,37 @@ impl<T: Default> Panes<T> {
                 return;
             };
             let block = number.div_euclid(BLOCK);
-            found.insert(block);
-            next = (block + 1) * BLOCK;
+            if skip.contains(&block) {
+                next = skip.end * BLOCK;
+            } else {
+                found.push(block);
+                next = (block + 1) * BLOCK;
+            }
         }
     }
 
-    /// Writes the panes of a block if they are remembered at this clock; false if there are none.
+    /// Writes the panes of a block if they are remembered at this clock.
     pub fn save_block(
         &self,
         block: i64,
         (clock, reach): (EventTime, Reach),
         out: &mut Encoder,
         mut each: impl FnMut(&T, &mut Encoder),
-    ) -> bool {
+    ) {
         let first = block * BLOCK;
-        let forgotten = first < first_remembered(self.length, clock, reach);
-        let end = if forgotten { first } else { first + BLOCK };
-        out.byte(self.range(first, end).count() as u8);
-        for (number, pane) in self.range(first, end) {
-            out.byte((number - first) as u8);
-            each(pane, out);
+        let mut end = first + BLOCK;
+        if self.panes.is_empty() || first < first_remembered(self.length, clock, reach) {
+            end = first;
         }
-        self.range(first, end).next().is_some()
+        let panes = self.range(first, end);
+        let count = panes.map(|_| 1u8).sum();
+        out.byte(count);
+        if count > 0 {
+            for (number, pane) in self.range(first, end) {
+                out.byte((number - first) as u8);
+                each(pane, out);
+            }
+        }
     }
 
     /// Takes over the panes of a block, which is later than all before.
@@ -205,6 +238,15 @@ impl<T: Default> Panes<T> {
             self.panes.push_back((number, each(from)?));
         }
         Ok(())
+    }
+}
+
+/// The newest of these blocks without a gap: nearly always all of them.
+fn last_run(numbers: &[i64]) -> Range<i64> {
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    match runs.last() {
+        Some(run) => run[0]..run[0] + run.len() as i64,
+        None => 0..0,
     }
 }
 

@@ -155,7 +155,7 @@ impl Orders {
             step_times: Vec::new(),
             steps,
             open: 0,
-            block_length: Span((lasts.0 / 64).max(1_000_000)),
+            block_length: saved::block_length(lasts),
             saved: Blocks::default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::decode::{Decoder, Read, Unsound};
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::panes::Clocks;
-use crate::snapshot::{Sections, Writer};
+use crate::snapshot::{Sections, Writer, by_key};
 use crate::table::Identity;
 
 impl PromiseState {
@@ -35,30 +35,24 @@ impl PromiseState {
             slowest: self.slowest_clock(clocks),
             lasts: self.lasts(),
         };
-        self.orders.save(of_orders, &self.series, writer, out);
+        self.orders.save(of_orders, &self.series, &ids, writer, out);
         self.save_held(out);
     }
 
     fn save_held(&self, out: &mut Encoder) {
-        let mut held: Vec<_> = self.held.iter().collect();
-        held.sort_unstable_by_key(|entry| entry.0);
+        let held: Vec<_> = self.held.iter().collect();
         out.length(held.len());
-        for (key, facts) in held {
+        for at in by_key(&held, |entry| *entry.0) {
+            let (key, facts) = held[at as usize];
             out.key(key.0);
-            let mut facts = facts.clone();
-            facts.sort_unstable();
             out.short(facts.len() as u32);
-            for Held { seen, fact } in facts {
-                out.short(seen.input as u32);
-                out.signed(seen.offset);
-                out.time(seen.time);
-                out.time(seen.k);
-                out.signed(seen.kafka.0);
-                out.short(match fact {
-                    Fact::End => 0,
-                    Fact::Cancel => 1,
-                    Fact::Step(step) => 2 + step as u32,
-                });
+            match &facts[..] {
+                [fact] => save_fact(fact, out),
+                _ => {
+                    let mut facts = facts.clone();
+                    facts.sort_unstable();
+                    facts.iter().for_each(|fact| save_fact(fact, out));
+                }
             }
         }
     }
@@ -162,4 +156,17 @@ impl PromiseState {
         self.refused.clear();
         self.series.zero(Series::zero_totals);
     }
+}
+
+fn save_fact(Held { seen, fact }: &Held, out: &mut Encoder) {
+    out.short(seen.input as u32);
+    out.signed(seen.offset);
+    out.time(seen.time);
+    out.time(seen.k);
+    out.signed(seen.kafka.0);
+    out.short(match fact {
+        Fact::End => 0,
+        Fact::Cancel => 1,
+        Fact::Step(step) => 2 + *step as u32,
+    });
 }

@@ -94,16 +94,6 @@ pub(crate) fn content(head: &[u8]) -> Result<Content<'_>, Refusal> {
 fn parts(mut from: Decoder<'_>) -> Read<Content<'_>> {
     let partition = from.short()? as i32;
     let note = from.block()?;
-    let count = from.length(CHECKSUM_BYTES + 8)?;
-    let reference = |from: &mut Decoder<'_>| {
-        Ok(SectionRef {
-            hash: from.hash()?,
-            length: from.number()?,
-        })
-    };
-    let sections = (0..count)
-        .map(|_| reference(&mut from))
-        .collect::<Read<_>>()?;
     let inputs = from.block()?;
     let count = from.length(24)?;
     let kpis = (0..count).map(|_| {
@@ -114,6 +104,16 @@ fn parts(mut from: Decoder<'_>) -> Read<Content<'_>> {
         })
     });
     let kpis = kpis.collect::<Read<_>>()?;
+    let count = from.length(CHECKSUM_BYTES + 8)?;
+    let reference = |from: &mut Decoder<'_>| {
+        Ok(SectionRef {
+            hash: from.hash()?,
+            length: from.number()?,
+        })
+    };
+    let sections = (0..count)
+        .map(|_| reference(&mut from))
+        .collect::<Read<_>>()?;
     from.end()?;
     Ok(Content {
         partition,
@@ -159,6 +159,20 @@ impl<'a> Sections<'a> {
     /// What comes now: a topic or a KPI, as it was written.
     pub fn enter(&mut self, scope: &str) {
         scope.clone_into(&mut self.scope);
+    }
+
+    /// How many bytes the next so many blocks of this kind have, whose numbers have to ascend: so a
+    /// section counts once, and what is made room for is no more than what was read.
+    pub fn bytes(&self, from: &mut Decoder<'a>, count: usize, what: &str) -> Read<usize> {
+        let (mut bytes, mut before) = (0, None);
+        for _ in 0..count {
+            let block = self.block(from, what)?;
+            if before.replace(block.number) >= Some(block.number) {
+                return Err(Unsound("blocks that don't ascend"));
+            }
+            bytes += block.content.left();
+        }
+        Ok(bytes)
     }
 
     /// The next block of this kind.

@@ -5,7 +5,9 @@
 //! is only referred to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use events::{EventTime, Span};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{MAGIC, Section, SectionRef, Snapshot, VERSION};
@@ -52,6 +54,33 @@ impl Blocks {
     }
 }
 
+/// The times that known blocks cover, to be asked for each entry of a table: nearly always they are
+/// one stretch.
+#[derive(Debug)]
+pub(crate) struct KnownTimes(Vec<Range<EventTime>>);
+
+impl KnownTimes {
+    /// Of blocks of this length; their numbers ascend.
+    pub fn of(numbers: &[i64], length: Span) -> KnownTimes {
+        let time = |number: i64| EventTime(number.saturating_mul(length.0));
+        let mut stretches: Vec<Range<EventTime>> = Vec::new();
+        for number in numbers {
+            let (from, to) = (time(*number), time(*number + 1));
+            match stretches.last_mut() {
+                Some(last) if last.end == from => last.end = to,
+                _ => stretches.push(from..to),
+            }
+        }
+        KnownTimes(stretches)
+    }
+
+    /// Whether this time is in a known block.
+    pub fn has(&self, time: EventTime) -> bool {
+        let at = self.0.partition_point(|stretch| stretch.end <= time);
+        self.0.get(at).is_some_and(|stretch| stretch.start <= time)
+    }
+}
+
 /// See the file's header.
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
@@ -61,14 +90,6 @@ pub(crate) struct Writer<'a> {
     sections: Vec<Section>,
     /// What is being written, for the labels of sections.
     scope: String,
-}
-
-/// A KPI's state as it goes into the head.
-#[derive(Debug)]
-pub(crate) struct Part {
-    pub id: String,
-    pub fingerprint: u64,
-    pub state: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
@@ -84,13 +105,24 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Begins a head of about so many bytes.
+    pub fn begin(&self, partition: i32, note: &[u8], bytes: usize) -> Encoder {
+        let mut head = Encoder::default();
+        head.reserve(bytes);
+        head.raw(MAGIC);
+        head.raw(&VERSION.to_le_bytes());
+        head.raw(&partition.to_le_bytes());
+        head.part(note);
+        head
+    }
+
     /// What comes now: a topic or a KPI. Sections begin with it, so that no two are the same.
     pub fn enter(&mut self, scope: &str) {
         scope.clone_into(&mut self.scope);
     }
 
     /// Writes the block with this number. `what` names its kind within the scope; `closed`: by the
-    /// clocks; `encode` writes its content.
+    /// clocks; `encode` writes its content. It is written in its place, for most are not closed.
     pub fn block(
         &mut self,
         out: &mut Encoder,
@@ -104,18 +136,19 @@ impl<'a> Writer<'a> {
             return self.refer(reference, out);
         }
         blocks.touch(number);
-        let mut block = Encoder::default();
-        block.text(&self.scope);
-        block.text(what);
-        block.signed(number);
-        encode(&mut block);
-        let bytes = block.into_bytes();
+        let tag = out.bytes().len();
+        out.byte(HERE);
+        let begin = out.begin_part();
+        out.text(&self.scope);
+        out.text(what);
+        out.signed(number);
+        encode(out);
+        let bytes = &out.bytes()[begin..];
         if !closed || bytes.len() < self.section_bytes {
-            out.byte(HERE);
-            return out.part(&bytes);
+            return out.end_part(begin);
         }
         let reference = SectionRef {
-            hash: xxh3_128(&bytes),
+            hash: xxh3_128(bytes),
             length: bytes.len() as u64,
         };
         blocks.put(number, reference);
@@ -123,6 +156,7 @@ impl<'a> Writer<'a> {
             let bytes = bytes.into();
             self.sections.push(Section { reference, bytes });
         }
+        out.truncate(tag);
         self.refer(reference, out);
     }
 
@@ -131,24 +165,12 @@ impl<'a> Writer<'a> {
         &self.directory
     }
 
-    /// The whole snapshot.
-    pub fn finish(self, partition: i32, note: &[u8], inputs: &[u8], kpis: &[Part]) -> Snapshot {
-        let mut head = Encoder::default();
-        head.raw(MAGIC);
-        head.raw(&VERSION.to_le_bytes());
-        head.raw(&partition.to_le_bytes());
-        head.part(note);
+    /// The whole snapshot, once everything else of the head was written.
+    pub fn finish(self, mut head: Encoder) -> Snapshot {
         head.length(self.directory.len());
         for reference in &self.directory {
             head.raw(&reference.hash.to_le_bytes());
             head.unsigned(reference.length);
-        }
-        head.part(inputs);
-        head.length(kpis.len());
-        for kpi in kpis {
-            head.text(&kpi.id);
-            head.unsigned(kpi.fingerprint);
-            head.part(&kpi.state);
         }
         let checksum = xxh3_128(head.bytes());
         head.raw(&checksum.to_le_bytes());

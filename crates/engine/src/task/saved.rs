@@ -1,5 +1,6 @@
 //! A task as a snapshot, and back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalogue::fingerprint;
@@ -11,7 +12,7 @@ use crate::count::CountState;
 use crate::decode::{Decoder, Read};
 use crate::encode::Encoder;
 use crate::input::{InputState, read_position};
-use crate::snapshot::{KpiContent, Part, Refusal, SectionRef, Sections, Snapshot, Writer, content};
+use crate::snapshot::{KpiContent, Refusal, SectionRef, Sections, Snapshot, Writer, content};
 
 /// A task that goes on where a snapshot left off.
 #[derive(Debug)]
@@ -28,34 +29,38 @@ impl Task {
     /// that are not known to be stored are handed out. `note` is kept in the head as it is.
     pub fn save(&mut self, note: &[u8]) -> Snapshot {
         let mut writer = Writer::new(&self.stored, self.section_bytes);
+        // About as large as the last one: a head that grows while it is written is moved each time.
+        let expected = self.head_bytes + self.head_bytes / 8;
+        let mut head = writer.begin(self.partition, note, expected);
         let plan = &self.plan;
-        let mut inputs = Encoder::default();
-        inputs.length(self.inputs.len());
+        let all = head.begin_part();
+        head.length(self.inputs.len());
         let topics = &plan.groups[self.group].topics;
         for (at, input) in self.inputs.iter_mut().enumerate() {
             let topic = &plan.topics[usize::from(topics[at].0)].name;
             writer.enter(topic);
-            let mut state = Encoder::default();
-            input.save(plan, &mut writer, &mut state);
-            state.time(self.forgotten_at[at]);
-            inputs.text(topic);
-            inputs.part(state.bytes());
+            head.text(topic);
+            let state = head.begin_part();
+            input.save(plan, &mut writer, &mut head);
+            head.time(self.forgotten_at[at]);
+            head.end_part(state);
         }
-        let mut kpis = Vec::with_capacity(self.kpis.len());
+        head.end_part(all);
+        head.length(self.kpis.len());
         for slot in &mut self.kpis {
             let id = &plan.kpis[usize::from(slot.id.0)].id;
-            let mut state = Encoder::default();
-            slot.save(id, &plan.fields, &self.clocks, &mut writer, &mut state);
-            kpis.push(Part {
-                id: id.clone(),
-                fingerprint: fingerprint::of_kpi(plan, slot.id),
-                state: state.into_bytes(),
-            });
+            head.text(id);
+            head.unsigned(fingerprint::of_kpi(plan, slot.id));
+            let state = head.begin_part();
+            slot.save(id, &plan.fields, &self.clocks, &mut writer, &mut head);
+            head.end_part(state);
         }
         let references = writer.references().to_vec();
-        let snapshot = writer.finish(self.partition, note, inputs.bytes(), &kpis);
+        let snapshot = writer.finish(head);
+        self.head_bytes = snapshot.head.len();
         // What this one doesn't refer to may be cleared away by the store.
-        self.stored.retain(|known| references.contains(known));
+        let referred: BTreeSet<SectionRef> = references.into_iter().collect();
+        self.stored.retain(|known| referred.contains(known));
         snapshot
     }
 

@@ -1,7 +1,7 @@
 //! What a label set of a promise counts, in a snapshot. What open orders add to it is not written:
 //! they are, and it is counted anew.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use catalogue::plan::{Promise, Window};
 use events::{EventTime, Span};
@@ -79,27 +79,25 @@ impl Series {
 }
 
 impl Windowed for Series {
-    fn blocks(&self, window: usize, clocks: Clocks, found: &mut BTreeSet<i64>) {
+    fn blocks(&self, window: usize, clocks: Clocks, skip: &Range<i64>, found: &mut Vec<i64>) {
         let Clocks { start, end, reach } = clocks;
         let window = &self.windows[window];
-        window.completed.blocks(end, reach, found);
-        window.left.blocks(end, reach, found);
-        window.started.blocks(start, reach, found);
+        window.completed.blocks(end, reach, skip, found);
+        window.left.blocks(end, reach, skip, found);
+        window.started.blocks(start, reach, skip, found);
     }
 
-    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) -> bool {
+    fn save_block(&self, window: usize, block: i64, clocks: Clocks, out: &mut Encoder) {
         let window = &self.windows[window];
         let (by_start, by_end) = ((clocks.start, clocks.reach), (clocks.end, clocks.reach));
-        let completed = window.completed.save_block(block, by_end, out, save_sketch);
-        let left = window.left.save_block(block, by_end, out, save_sketch);
-        let started = window
-            .started
-            .save_block(block, by_start, out, |pane, out| {
-                for count in [pane.started, pane.kept, pane.broken, pane.taken_out] {
-                    out.unsigned(count);
-                }
-            });
-        completed || left || started
+        window.completed.save_block(block, by_end, out, save_sketch);
+        window.left.save_block(block, by_end, out, save_sketch);
+        let started = &window.started;
+        started.save_block(block, by_start, out, |pane, out| {
+            for count in [pane.started, pane.kept, pane.broken, pane.taken_out] {
+                out.unsigned(count);
+            }
+        });
     }
 
     fn read_block(&mut self, window: usize, block: i64, from: &mut Decoder<'_>) -> Read<()> {
