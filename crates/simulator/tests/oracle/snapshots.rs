@@ -69,15 +69,12 @@ fn published(mut view: View) -> String {
     format!("{view:?}")
 }
 
-/// The KPIs of a view in an order that doesn't depend on who came first, without life tables: a
-/// task that was looked at before may show the one of its last look.
+/// The KPIs of a view in an order that doesn't depend on who came first.
 pub fn published_kpis(view: View) -> Vec<KpiView> {
     let mut kpis = view.kpis;
     for kpi in &mut kpis {
         if let KindView::Promise(series) = &mut kpi.series {
             series.sort_by(|one, other| one.labels.cmp(&other.labels));
-            let windows = series.iter_mut().flat_map(|one| &mut one.windows);
-            windows.for_each(|window| window.with_open = None);
         }
     }
     kpis
