@@ -26,7 +26,7 @@ pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
-    write(io::stdout().lock(), &summary(&plan));
+    write(io::stdout().lock(), &summary(&settings, &plan));
     if ask_broker {
         return broker(&settings, &plan);
     }
@@ -111,8 +111,11 @@ fn write(mut out: impl io::Write, text: &str) {
 }
 
 /// The plan in a page.
-fn summary(plan: &Plan) -> String {
+fn summary(settings: &Settings, plan: &Plan) -> String {
     let mut text = String::new();
+    for line in &settings.replaced {
+        put(&mut text, line);
+    }
     for topic in &plan.topics {
         let key = topic.key.as_deref().unwrap_or("not named");
         let types = topic.types.join(", ");
@@ -244,8 +247,11 @@ mod tests {
             environment: &[],
             files: &[],
         };
-        let (_, plan) = read(&sources).expect("the configuration is good");
-        let summary = summary(&plan);
+        let (mut settings, plan) = read(&sources).expect("the configuration is good");
+        let replaced = "kpi cart of own.toml, line 1, takes the place of pack cart's";
+        settings.replaced = vec![replaced.to_owned()];
+        let summary = summary(&settings, &plan);
+        assert!(summary.contains(replaced), "{summary}");
         assert!(
             summary.contains("equal partition counts: orders, ends\n"),
             "{summary}"

@@ -232,7 +232,8 @@ impl Stage<'_> {
                      open orders in it climbs at once\n  \
                {end}  it ends: what waited completes, and only now the plain p95 jumps\n  \
                8:00  the five minutes of both p95 have left it behind\n\
-             Shown is the shop of 5 s ago (lateness, 30s by default). Ctrl-C stops.\n\n"
+             Shown is the shop of 5 s ago (lateness, 30s by default); a window ends at its last whole pane\n\
+             before that, a sixtieth of it: 5 s of 5m, 1 min of 1h, 24 min of 1d. Ctrl-C stops.\n\n"
         )
     }
 }

@@ -50,9 +50,9 @@
 //! ```
 //!
 //! Environment variables override: `KEPT__KAFKA__BROKERS`. The parts between `__` are the keys, in
-//! any case; values are TOML where they can be, else text. Under `KEPT__KAFKA__CLIENT__` one `_` is
-//! a dot (`SASL_PASSWORD_FILE` is `sasl.password_file`), a name with dots is taken as it is, and
-//! values are always text.
+//! any case; values are TOML where they can be, else text. Under `KEPT__KAFKA__CLIENT__` a `_` or `__`
+//! is a dot (`SASL_PASSWORD_FILE` is `sasl.password_file`), a name with dots is taken as it is, and
+//! values are always text. A list of tables is set as a whole.
 //!
 //! # Catalogue files
 //!
@@ -223,7 +223,7 @@ fn read_all(
             continue;
         };
         from_packs.add(
-            &tree::parse(&format!("pack {name}"), text, &problems),
+            &tree::parse(&format!("{}{name}", packs::PACK), text, &problems),
             &problems,
         );
     }
@@ -236,7 +236,7 @@ fn read_all(
         }
     }
     let settings::Read {
-        settings,
+        mut settings,
         namespace,
         time,
         limits,
@@ -249,6 +249,7 @@ fn read_all(
         limits,
         topics,
     };
+    settings.replaced = from_packs.replaced_by(&from_files);
     let plan = definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
     if problems.is_empty() {
         let entry = document.get("catalogue").map(|entry| &entry.node);

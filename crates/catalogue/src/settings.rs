@@ -27,6 +27,8 @@ pub struct Settings {
     pub http: Http,
     /// `[state]`.
     pub state: State,
+    /// KPIs of packs that a file's definition takes the place of: what and where, in a sentence.
+    pub replaced: Vec<String>,
 }
 
 /// `[kafka]` without its topics, which are in the plan. Printed with `{:?}` it keeps its secrets.
@@ -161,7 +163,12 @@ pub(crate) fn read(
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
     limits.max_series = catalogue.max_series;
-    let settings = Settings { kafka, http, state };
+    let settings = Settings {
+        kafka,
+        http,
+        state,
+        replaced: Vec::new(),
+    };
     let Catalogue {
         namespace,
         packs,

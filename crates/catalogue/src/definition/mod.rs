@@ -61,6 +61,20 @@ impl Definitions {
         }
     }
 
+    /// A sentence for each of the packs' definitions that one of the files takes the place of.
+    pub fn replaced_by(&self, files: &Definitions) -> Vec<String> {
+        let own = files.0.iter();
+        let replaced = own.filter_map(|own| {
+            let pack = self.0.iter().find(|other| other.id == own.id)?;
+            let Place { path, line, .. } = &own.place;
+            let (id, pack) = (&own.id, &pack.place.path);
+            Some(format!(
+                "kpi {id} of {path}, line {line}, takes the place of {pack}'s"
+            ))
+        });
+        replaced.collect()
+    }
+
     /// The packs' definitions with the files' laid over them.
     pub fn overlaid_with(mut self, files: Definitions) -> Definitions {
         for definition in files.0 {

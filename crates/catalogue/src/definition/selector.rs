@@ -8,8 +8,9 @@ use std::cell::RefCell;
 use events::{FieldId, TypeId};
 
 use crate::canonical;
+use crate::packs::PACK;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
-use crate::problem::{Problems, nearest, suggestion};
+use crate::problem::{Place, Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
 use crate::text::tree::{Entry, Node, Table, Value};
 
@@ -46,6 +47,16 @@ pub(crate) fn keyed_placeholder() -> Keyed {
     Keyed {
         event: placeholder(),
         key: FieldId(0),
+    }
+}
+
+/// What to do about a type on two topics: nobody can edit a pack.
+fn way_out(place: &Place) -> &'static str {
+    if place.path.starts_with(PACK) {
+        "narrow the topics' \"types\", or copy the pack's definition into a file of your own (in \
+         \"files\", where it takes the pack's place) and name the \"topic\" there"
+    } else {
+        "name its \"topic\" here"
     }
 }
 
@@ -275,9 +286,10 @@ impl<'a> Builder<'a> {
                 (None, ..) => self.nobody_carries(name),
                 (_, 2.., _) => {
                     let message = format!(
-                        "type \"{}\" arrives on {} and would count twice: name its \"topic\" here",
+                        "type \"{}\" arrives on {} and would count twice: {}",
                         name.value,
-                        names.join(" and ")
+                        names.join(" and "),
+                        way_out(&name.place)
                     );
                     self.problems.add(&name.place, message);
                 }
