@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use catalogue::{Plan, Settings};
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::RecvTimeoutError;
 use engine::View;
-use engine::view::OverdueOrder;
 use kafka::worker::{Fatal, Request, Setup, WorkerHandle};
 use kafka::{Board, Metrics, lease};
 use pipeline::{LogGap, Options};
@@ -22,12 +21,11 @@ use tokio::sync::oneshot;
 use crate::keeper::{Keeper, SnapshotMetrics};
 use crate::logic::Logic;
 use crate::notices::Notices;
+use crate::overdue;
 use crate::status::Status;
 
 /// How long a worker may take to come round before `/livez` fails.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
-/// How long all workers have to answer a question.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long draining and leaving the group may take.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -146,6 +144,7 @@ impl Crew {
             Some(store) => Some((Arc::clone(store), SnapshotMetrics::register(registry)?)),
             None => None,
         };
+        let location = store.as_ref().map_or("", |(store, _)| store.location());
         let log_gap = match settings.state.log_gap {
             catalogue::settings::LogGap::Continue => LogGap::Continue,
             catalogue::settings::LogGap::Stop => LogGap::Stop,
@@ -157,7 +156,7 @@ impl Crew {
             board: Arc::new(Board::new()),
             status: Arc::new(Status::new(count, registry)?),
             metrics: Metrics::register(registry)?,
-            notices: Notices::register(plan, registry)?,
+            notices: Notices::register(plan, location, registry)?,
             options: Options {
                 lease: lease::length(&settings.kafka)?,
                 snapshot_every: settings.state.snapshot_every,
@@ -196,14 +195,16 @@ fn sources(
     let (board, status) = (Arc::clone(&crew.board), Arc::clone(&crew.status));
     let shown = Arc::clone(&crew.board);
     let (asked, probed) = (Arc::clone(workers), Arc::clone(workers));
-    let of_plan = Arc::clone(plan);
+    let (of_plan, on_board) = (Arc::clone(plan), Arc::clone(&crew.board));
     Sources {
         plan: Arc::clone(plan),
         views: Arc::new(move || board.views(lease::now())),
         registry,
         ready: Arc::new(move || status.ready(shown.views(lease::now()).len())),
         alive: Arc::new(move || alive(running(&probed))),
-        overdue: Arc::new(move |kpi: &str, limit| overdue(running(&asked), &of_plan, kpi, limit)),
+        overdue: Arc::new(move |kpi: &str, limit| {
+            overdue::ask(running(&asked), &on_board, &of_plan, kpi, limit)
+        }),
     }
 }
 
@@ -236,33 +237,6 @@ fn alive(workers: &[WorkerHandle]) -> Result<(), String> {
     } else {
         Err(stuck.join("\n"))
     }
-}
-
-/// Asks all workers and waits for their answers.
-fn overdue(
-    workers: &[WorkerHandle],
-    plan: &Plan,
-    kpi: &str,
-    limit: usize,
-) -> Result<Vec<OverdueOrder>, String> {
-    let at = plan.kpis.iter().position(|one| one.id == kpi);
-    let at = at.ok_or_else(|| format!("there is no KPI {kpi}"))?;
-    let kpi = catalogue::plan::KpiId(at as u16);
-    let (answer, answers) = bounded(workers.len());
-    for worker in workers {
-        let answer = answer.clone();
-        // Nobody listens any more after the time-out below.
-        let reply = Box::new(move |orders| drop(answer.send(orders)));
-        worker.request(Request::Overdue { kpi, limit, reply });
-    }
-    drop(answer);
-    let deadline = Instant::now() + ANSWER_WITHIN;
-    let mut all = Vec::new();
-    for _ in workers {
-        let orders = answers.recv_deadline(deadline);
-        all.extend(orders.map_err(|_| "a worker did not answer in time".to_owned())?);
-    }
-    Ok(all)
 }
 
 /// Serves HTTP on a thread of its own until `stopped`.

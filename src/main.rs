@@ -16,6 +16,7 @@ mod keeper;
 mod logging;
 mod logic;
 mod notices;
+mod overdue;
 mod produce;
 mod run;
 mod signals;

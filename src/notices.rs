@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// refusal begins with; an object that is missing or damaged is torn.
 const REFUSED: [&str; 4] = ["torn", "foreign", "version", "unsound"];
 /// The closed list behind the `event` label of `kept_task_events_total`.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "kept",
     "restored",
     "adopted",
@@ -32,12 +32,15 @@ const EVENTS: [&str; 12] = [
     "commit_failed",
     "fenced",
     "serving",
+    "foreign_commit",
 ];
 
 /// One for all workers of the process. Cloning shares it.
 #[derive(Clone)]
 pub struct Notices {
     plan: Arc<Plan>,
+    /// Where snapshots are, for messages; empty without a store.
+    store: Arc<str>,
     events: IntCounterVec,
     commit_failures: IntCounter,
     state_lost: IntCounter,
@@ -50,15 +53,21 @@ pub struct Notices {
 enum Weight {
     /// As it should be.
     Good,
-    /// Worth a look; repeated ones are not all logged.
+    /// Worth a look.
+    Odd,
+    /// Worth a look, and goes on for as long as something is down: not all are logged.
     Bad,
     /// Numbers are lost or began anew.
     Loss,
 }
 
 impl Notices {
-    /// Registers the counters; fails if a name is taken.
-    pub fn register(plan: &Arc<Plan>, registry: &Registry) -> prometheus::Result<Notices> {
+    /// Registers the counters; fails if a name is taken. `store`: where snapshots are, empty without.
+    pub fn register(
+        plan: &Arc<Plan>,
+        store: &str,
+        registry: &Registry,
+    ) -> prometheus::Result<Notices> {
         let counters = |name: &str, help: &str, label: &str, values: &[&str]| {
             let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
             registry.register(Box::new(counters.clone()))?;
@@ -74,6 +83,7 @@ impl Notices {
         };
         Ok(Notices {
             plan: Arc::clone(plan),
+            store: store.into(),
             events: counters(
                 "kept_task_events_total",
                 "What happened to tasks, by kind; the log has a line for each",
@@ -114,6 +124,7 @@ impl Notices {
         let event_name = EVENTS[event];
         match weight {
             Weight::Good => info!(worker, event = event_name, "{text}"),
+            Weight::Odd => warn!(worker, event = event_name, "{text}"),
             Weight::Loss => error!(worker, event = event_name, "{text}"),
             Weight::Bad if self.is_due(event) => warn!(worker, event = event_name, "{text}"),
             Weight::Bad => debug!(worker, event = event_name, "{text}"),
@@ -132,7 +143,7 @@ impl Notices {
 
     /// Which event it is, how loud, and in words.
     fn describe(&self, notice: &Notice) -> (usize, Weight, String) {
-        use Weight::{Bad, Good, Loss};
+        use Weight::{Bad, Good, Loss, Odd};
         match notice {
             Notice::Kept { task } => {
                 let task = self.task(*task);
@@ -147,25 +158,44 @@ impl Notices {
                 let (task, anew) = (self.task(*task), listed(anew));
                 let text =
                     format!("{task} takes over the state of another catalogue; anew: {anew}");
-                (2, Bad, text)
+                (2, Odd, text)
             }
             Notice::Refused { task, name, reason } => {
                 let task = self.task(*task);
                 let text = format!("{task} can't use snapshot {name}: {reason}");
-                (3, Bad, text)
+                (3, Odd, text)
             }
-            Notice::Rebuilding { task, replay } => {
-                let task = self.task(*task);
-                let text = format!("{task} is rebuilt from the log: {replay} records to read");
-                (4, Good, text)
-            }
-            Notice::TotalsLost { task, replay } => {
-                let task = self.task(*task);
+            Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            } => {
+                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
                 let text = format!(
-                    "{task} has no snapshot left and the log doesn't reach back: its totals begin \
-                     at 0, windows and open orders are rebuilt from {replay} records"
+                    "{task} is rebuilt from the log, exactly: {replay} records to read{why}"
+                );
+                (4, Odd, text)
+            }
+            Notice::TotalsLost {
+                task,
+                stored,
+                replay,
+            } => {
+                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
+                let text = format!(
+                    "{task} has no usable snapshot and the log doesn't reach back: its totals begin \
+                     at 0, windows and open orders are rebuilt from {replay} records{why}"
                 );
                 (5, Loss, text)
+            }
+            Notice::ForeignCommit {
+                topic,
+                partition,
+                offset,
+                used,
+            } => {
+                let place = self.place(*topic, *partition);
+                (12, Odd, foreign_commit(&place, *offset, *used))
             }
             Notice::Gap {
                 topic,
@@ -201,6 +231,17 @@ impl Notices {
         }
     }
 
+    /// Why there is no snapshot, if the store has nothing of a task that was shown before.
+    fn nothing_stored(&self, stored: usize) -> String {
+        match stored {
+            0 if !self.store.is_empty() => format!(
+                "; the state store at {} has nothing of this task: wiped, or not mounted?",
+                self.store
+            ),
+            _ => String::new(),
+        }
+    }
+
     fn task(&self, task: TaskId) -> String {
         let topics = self.plan.groups[task.group].topics.iter();
         let names: Vec<&str> = topics
@@ -213,6 +254,17 @@ impl Notices {
         let topic = &self.plan.topics[usize::from(topic.0)].name;
         format!("{topic} partition {partition}")
     }
+}
+
+fn foreign_commit(place: &str, offset: i64, used: bool) -> String {
+    let what = match used {
+        true => "it counts from there, or is shown when it is there",
+        false => "ignored, because the state is further already",
+    };
+    format!(
+        "{place}: offset {offset} was committed by somebody else ({what}); to begin anew use \
+         `kept state reset`"
+    )
 }
 
 fn listed(ids: &[String]) -> String {
@@ -247,7 +299,7 @@ mod tests {
             files: &files,
         };
         let (_, plan) = catalogue::read(&sources).expect("a good configuration");
-        let notices = Notices::register(&Arc::new(plan), &registry);
+        let notices = Notices::register(&Arc::new(plan), "file:///state/group", &registry);
         (notices.expect("an empty registry"), registry)
     }
 
@@ -269,7 +321,11 @@ mod tests {
             group: 0,
             partition: 3,
         };
-        let lost = Notice::TotalsLost { task, replay: 7 };
+        let lost = Notice::TotalsLost {
+            task,
+            stored: 0,
+            replay: 7,
+        };
         assert!(notices.describe(&lost).2.contains("task events/3"));
         notices.tell(0, &lost);
         let detail = "timed out".to_owned();
@@ -283,6 +339,46 @@ mod tests {
             [1.0; 3]
         );
         assert_eq!(events(""), 3.0);
+    }
+
+    #[test]
+    fn an_empty_store_is_named() {
+        let (notices, _) = notices();
+        let task = TaskId {
+            group: 0,
+            partition: 3,
+        };
+        let text = |stored| {
+            let replay = 7;
+            let rebuilding = Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            };
+            notices.describe(&rebuilding).2
+        };
+        let why = "the state store at file:///state/group has nothing of this task";
+        assert!(text(0).contains(why), "{}", text(0));
+        assert!(!text(2).contains(why), "{}", text(2));
+    }
+
+    #[test]
+    fn an_offset_moved_by_hand_is_counted_and_says_what_comes_of_it() {
+        let (notices, registry) = notices();
+        for (used, expected) in [(true, "counts from there"), (false, "ignored")] {
+            let moved = Notice::ForeignCommit {
+                topic: TopicId(0),
+                partition: 3,
+                offset: 17,
+                used,
+            };
+            notices.tell(0, &moved);
+            let text = notices.describe(&moved).2;
+            assert!(text.starts_with("events partition 3: offset 17"), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+        let told = counted(&registry, "kept_task_events_total", "foreign_commit");
+        assert_eq!(told, 2.0);
     }
 
     #[test]

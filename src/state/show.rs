@@ -10,7 +10,6 @@ use catalogue::fingerprint;
 use catalogue::plan::{KpiId, Plan};
 use engine::snapshot::{self, Outline};
 use pipeline::name::SnapshotName;
-use pipeline::port::LoadError;
 use store::{Stored, TaskFolder};
 
 use super::{Opened, describe};
@@ -19,9 +18,7 @@ use super::{Opened, describe};
 pub fn show(opened: &Opened, which: &str, out: &mut dyn Write) -> Result<ExitCode, String> {
     let (folder, stored) = find(opened, which)?;
     let head = opened.store.head(&folder, &stored.name);
-    let head = head.map_err(|error| match error {
-        LoadError::Unavailable(reason) | LoadError::Unsound(reason) => reason,
-    })?;
+    let head = head.map_err(|error| error.to_string())?;
     let outline = snapshot::outline(&head).map_err(|refusal| {
         let task = describe::task(&folder);
         format!("{task}/{}: {refusal}", stored.name)

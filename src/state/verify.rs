@@ -54,8 +54,8 @@ fn look(
 ) -> Result<Result<&'static str, String>, String> {
     match opened.store.load(folder, name) {
         Ok(snapshot) => Ok(restored(opened, folder, name, &snapshot)),
-        Err(LoadError::Unsound(reason)) => Ok(Err(reason)),
         Err(LoadError::Unavailable(reason)) => Err(reason),
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 

@@ -65,6 +65,17 @@ impl Board {
         shown.map(|post| Arc::clone(&post.1)).collect()
     }
 
+    /// The partitions of `group` whose tasks `worker` is the one to show at `now`.
+    pub fn shown_by(&self, worker: usize, group: usize, now: LeaseTime) -> Vec<i32> {
+        let posts = self.lock();
+        if posts.until.get(&worker).is_none_or(|until| now >= *until) {
+            return Vec::new();
+        }
+        let ours = posts.views.iter().filter(|(_, post)| post.0 == worker);
+        let ours = ours.filter(|(task, _)| task.0 == group);
+        ours.map(|(task, _)| task.1).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Posts> {
         self.0
             .lock()

@@ -28,6 +28,7 @@ mod hands;
 pub mod lease;
 mod letters;
 mod look_up;
+mod metadata;
 pub mod metrics;
 pub mod mock;
 mod offsets;

@@ -13,10 +13,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use events::{Span, WallTime};
 use pipeline::port::Position;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::backoff::Backoff;
 use crate::context::Context;
+use crate::metadata;
 use crate::metrics::Trouble;
 use crate::offsets::{Offsets, Place, TIMEOUT, Wanted};
 use crate::topics::partition_counts;
@@ -204,18 +206,23 @@ fn committed(
         .consumer
         .committed_offsets(list, TIMEOUT)
         .map_err(|error| format!("what the group has committed: {error}"))?;
+    let elements = answer.elements();
+    let mut notes = metadata::all(&answer);
     let mut found = BTreeMap::new();
     for place in places {
         let name = &offsets.plan.topics[usize::from(place.0.0)].name;
-        let element = answer
-            .find_partition(name, place.1)
-            .ok_or_else(|| format!("{}: no answer", offsets.name(*place)))?;
+        let is_it = |element: &TopicPartitionListElem<'_>| {
+            element.topic() == name && element.partition() == place.1
+        };
+        let at = elements.iter().position(is_it);
+        let at = at.ok_or_else(|| format!("{}: no answer", offsets.name(*place)))?;
+        let element = &elements[at];
         if let Err(error) = element.error() {
             let place = offsets.name(*place);
             return Err(format!("what the group has committed of {place}: {error}"));
         }
         if let Offset::Offset(offset) = element.offset() {
-            found.insert(*place, (offset, element.metadata().to_owned()));
+            found.insert(*place, (offset, std::mem::take(&mut notes[at])));
         }
     }
     Ok(found)

@@ -17,6 +17,7 @@ pub mod resume;
 mod rules;
 mod running;
 mod saves;
+mod storing;
 mod worker;
 
 pub use port::{Assignment, Effect, Input, LeaseTime, TaskId};

@@ -14,6 +14,8 @@ use engine::View;
 use engine::snapshot::Snapshot;
 use events::{EventTime, Record, Reject, Span, WallTime};
 
+pub use crate::storing::{LoadError, SaveError};
+
 /// A clock for leases: microseconds since some moment; it never goes back and goes on while the
 /// process, or the machine, is stopped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -72,28 +74,6 @@ pub struct CommitOffset {
     pub offset: i64,
     /// Committed with it: Kafka calls it metadata.
     pub note: String,
-}
-
-/// Why a snapshot could not be had.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LoadError {
-    /// The store doesn't answer: ask again later. Its words.
-    Unavailable(String),
-    /// An object of it is missing, torn or foreign: use another one. What is wrong.
-    Unsound(String),
-}
-
-/// Why a snapshot was not saved.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SaveError {
-    /// The store doesn't take it now (full, read-only, unreachable). Its words.
-    Unavailable(String),
-    /// Another snapshot of this name is there with other bytes: a bug, since equal names mean equal
-    /// states. What differs.
-    Differs(String),
-    /// Sections that the head refers to and that were not handed over are gone from the store:
-    /// somebody emptied it. Nothing counts as stored any more; the next save hands out everything.
-    Incomplete(String),
 }
 
 /// What can happen to a worker.
@@ -331,6 +311,8 @@ pub enum Notice {
     Rebuilding {
         /// Which task.
         task: TaskId,
+        /// How many snapshots of it the store has; none of them would do.
+        stored: usize,
         /// Records to be read again.
         replay: u64,
     },
@@ -339,8 +321,22 @@ pub enum Notice {
     TotalsLost {
         /// Which task.
         task: TaskId,
+        /// How many snapshots of it the store has; none of them would do.
+        stored: usize,
         /// Records to be read again.
         replay: u64,
+    },
+    /// What is committed carries no note of Kept's: somebody moved the offset by hand.
+    ForeignCommit {
+        /// Which topic.
+        topic: TopicId,
+        /// Which partition.
+        partition: i32,
+        /// What is committed.
+        offset: i64,
+        /// Whether it changes anything: the task begins there, or isn't shown before it is there.
+        /// Otherwise its state is further already.
+        used: bool,
     },
     /// Records that were never read are gone from the log.
     Gap {

@@ -48,6 +48,8 @@ pub(crate) struct Pending {
     /// Snapshots that could not be used: what is stored under these names has other bytes than the
     /// state they stand for.
     pub(crate) refused: Vec<String>,
+    /// The format version of a snapshot that only a newer Kept reads, if there is one.
+    pub(crate) newer: Option<u16>,
 }
 
 /// What the store has of a task.
@@ -97,6 +99,7 @@ impl Preparing {
             names: Names::Unasked,
             step: Step::Waiting,
             refused: Vec::new(),
+            newer: None,
         };
         Preparing {
             partitions: partitions.to_vec(),
@@ -148,7 +151,7 @@ impl Preparing {
         snapshot: Result<Snapshot, LoadError>,
         at: LeaseTime,
         effects: &mut Vec<Effect>,
-    ) -> Option<(Loading, Result<Snapshot, String>)> {
+    ) -> Option<(Loading, Result<Snapshot, LoadError>)> {
         let pending = self.tasks.iter_mut().find(|pending| pending.id == task)?;
         let Step::Loading(loading) = &mut pending.step else {
             return None;
@@ -162,8 +165,7 @@ impl Preparing {
                 effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
                 return None;
             }
-            Err(LoadError::Unsound(detail)) => Err(detail),
-            Ok(snapshot) => Ok(snapshot),
+            result => result,
         };
         match std::mem::replace(&mut pending.step, Step::Waiting) {
             Step::Loading(loading) => Some((*loading, snapshot)),
@@ -199,6 +201,14 @@ impl Pending {
         match &self.step {
             Step::Ready(running, _) => Some(running),
             Step::Waiting | Step::Loading(_) => None,
+        }
+    }
+
+    /// How many snapshots the store has, as far as it was asked.
+    pub(crate) fn stored(&self) -> usize {
+        match &self.names {
+            Names::Known(names) => names.len(),
+            Names::Unasked | Names::Asked(_) | Names::Unavailable(_) => 0,
         }
     }
 

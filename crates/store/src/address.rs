@@ -6,6 +6,7 @@
 //! that a misspelt one doesn't end as a default.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const RETRY_WITHIN: Duration = Duration::from_secs(6);
 pub(crate) struct Address {
     pub store: Arc<dyn ObjectStore>,
     pub base: String,
+    /// The folder on this machine that the URL names, if it names one.
+    pub disk: Option<PathBuf>,
 }
 
 /// Opens the store of a URL. Errors name what is wrong with URL or options.
@@ -47,9 +50,11 @@ pub(crate) fn open(url: &str, options: &[(String, String)]) -> Result<Address, S
         _ => return Err(wrong(format!("there is no store for \"{scheme}://\""))),
     };
     let path = Path::from_url_path(path).map_err(|error| wrong(error.to_string()))?;
+    let base = path.to_string();
     Ok(Address {
+        disk: (scheme == "file").then(|| PathBuf::from(format!("/{base}"))),
         store,
-        base: path.to_string(),
+        base,
     })
 }
 

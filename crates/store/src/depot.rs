@@ -3,6 +3,7 @@
 //! Every request has an end: a store that hangs is noticed in about ten seconds, and more only for
 //! the bytes to be moved. Errors are sorted by what the caller can do about them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use object_store::{
 };
 use tokio::time::timeout;
 
+use crate::address::Address;
 use crate::folder::TaskFolder;
 
 /// How long a request may take before its bytes count.
@@ -24,6 +26,7 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
 pub(crate) struct Depot {
     store: Arc<dyn ObjectStore>,
     base: String,
+    is_on_disk: bool,
 }
 
 /// Why an object could not be fetched.
@@ -47,14 +50,17 @@ pub(crate) enum Created {
 }
 
 impl Depot {
-    /// `base`: a path without slashes at its ends, perhaps empty; `group` as a folder's name.
-    pub fn new(store: Arc<dyn ObjectStore>, base: &str, group: &str) -> Depot {
-        let base = if base.is_empty() {
-            group.to_owned()
-        } else {
-            format!("{base}/{group}")
+    /// `group` as a folder's name.
+    pub fn new(address: &Address, group: &str) -> Depot {
+        let base = match address.base.as_str() {
+            "" => group.to_owned(),
+            base => format!("{base}/{group}"),
         };
-        Depot { store, base }
+        Depot {
+            store: Arc::clone(&address.store),
+            base,
+            is_on_disk: address.disk.is_some(),
+        }
     }
 
     /// The group's folder.
@@ -118,6 +124,11 @@ impl Depot {
         let listed = timeout(PATIENCE, self.store.list_with_delimiter(Some(path))).await;
         let listed = listed.unwrap_or_else(|_| Err(no_answer(PATIENCE)));
         listed.map_err(|error| error.to_string())
+    }
+
+    /// Where the files of a folder are, if they are on this machine.
+    pub fn on_disk(&self, path: &Path) -> Option<PathBuf> {
+        self.is_on_disk.then(|| PathBuf::from(format!("/{path}")))
     }
 
     /// Deletes an object; one that isn't there is fine.

@@ -22,6 +22,7 @@ mod depot;
 mod folder;
 mod head;
 mod inspect;
+mod leftovers;
 mod load;
 mod packing;
 mod retention;

@@ -28,8 +28,12 @@ pub(crate) async fn load(
     name: &str,
 ) -> Result<Snapshot, LoadError> {
     let head = load_head(depot, folder, name).await?;
-    let wanted = references(&head)
-        .map_err(|refusal| LoadError::Unsound(format!("{}/{name}: {refusal}", folder.path())))?;
+    let wanted = references(&head).map_err(|refusal| match LoadError::from(refusal) {
+        LoadError::Unsound(reason) => {
+            LoadError::Unsound(format!("{}/{name}: {reason}", folder.path()))
+        }
+        other => other,
+    })?;
     let slots = Arc::new(Semaphore::new(FETCHES));
     let mut fetches = JoinSet::new();
     for reference in wanted.iter().copied() {

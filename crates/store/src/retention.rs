@@ -4,6 +4,7 @@
 //! Of other lineages (a plan before, a zombie, a new owner) everything younger than an hour stays,
 //! and the newest one of each of the few written last. Sections go when no snapshot that stays
 //! refers to them and they are older than an hour: a save in progress writes them before its head.
+//! Files that a killed process was in the middle of (`leftovers`) go at the same age.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use crate::depot::Depot;
 use crate::folder::{SECTIONS, TaskFolder, section_name};
 use crate::head::references;
 use crate::inspect::{Stored, heads, list};
+use crate::leftovers;
 use crate::load::load_head;
 
 /// How old an object must be before somebody who may not know its use deletes it. Far longer than
@@ -79,6 +81,11 @@ impl Retention {
             .collect();
         if self.sweep_is_due(folder) {
             sweep(depot, folder, uses, &others).await?;
+            for inner in ["", SECTIONS] {
+                if let Some(files) = depot.on_disk(&depot.folder(folder, inner)) {
+                    leftovers::clear(files).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -138,7 +145,7 @@ fn superseded(heads: &[Stored], written: &str, keep: usize, now: SystemTime) -> 
     gone
 }
 
-fn is_old(modified: SystemTime, now: SystemTime) -> bool {
+pub(crate) fn is_old(modified: SystemTime, now: SystemTime) -> bool {
     now.duration_since(modified).is_ok_and(|age| age > GRACE)
 }
 
@@ -166,7 +173,7 @@ async fn sweep(
             Ok(head) => head,
             Err(LoadError::Unavailable(reason)) => return Err(reason),
             // Nobody can ever use it.
-            Err(LoadError::Unsound(_)) => continue,
+            Err(LoadError::Unsound(_) | LoadError::Newer(_)) => continue,
         };
         let uses = match references(&head) {
             Ok(uses) => uses,

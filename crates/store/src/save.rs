@@ -156,7 +156,7 @@ async fn is_sound(
 ) -> Result<bool, String> {
     match load_section(depot, folder, reference).await {
         Ok(_) => Ok(true),
-        Err(LoadError::Unsound(_)) => Ok(false),
+        Err(LoadError::Unsound(_) | LoadError::Newer(_)) => Ok(false),
         Err(LoadError::Unavailable(reason)) => Err(reason),
     }
 }
@@ -181,7 +181,7 @@ async fn save_head(
     let there = match load_head(depot, folder, name).await {
         Ok(there) if *there == *again => return Ok(0),
         Ok(there) => there,
-        Err(LoadError::Unsound(_)) => Vec::new(),
+        Err(LoadError::Unsound(_) | LoadError::Newer(_)) => Vec::new(),
         Err(LoadError::Unavailable(reason)) => return Err(SaveError::Unavailable(reason)),
     };
     match references(&there) {

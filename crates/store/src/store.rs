@@ -1,5 +1,6 @@
 //! The store of one consumer group: its depot, its rules, and the runtime that its requests run on.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Store {
 /// What runs on the runtime.
 pub(crate) struct Inner {
     depot: Depot,
+    /// The folder that the URL names, if it is one on this machine.
+    folder: Option<PathBuf>,
     retention: Retention,
     loads: Semaphore,
     saves: Semaphore,
@@ -44,7 +47,7 @@ impl Store {
     pub fn open(settings: &State, kafka_group: &str) -> Result<Arc<Store>, String> {
         let address = address::open(&settings.url, &settings.options)?;
         let group = encoded(kafka_group);
-        let depot = Depot::new(address.store, &address.base, &group);
+        let depot = Depot::new(&address, &group);
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("store")
@@ -56,11 +59,22 @@ impl Store {
             inner: Arc::new(Inner {
                 retention: Retention::new(settings.keep),
                 depot,
+                folder: address.disk,
                 loads: Semaphore::new(AT_ONCE),
                 saves: Semaphore::new(AT_ONCE),
             }),
             location: format!("{}/{group}", settings.url.trim_end_matches('/')),
         }))
+    }
+
+    /// Makes the folder of a `file://` URL if it isn't there: better an error now than none of the
+    /// snapshots later. Other stores are only tried when they are used.
+    pub fn make_folder(&self) -> Result<(), String> {
+        let Some(folder) = &self.inner.folder else {
+            return Ok(());
+        };
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|error| format!("{} can't be made: {error}", folder.display()))
     }
 
     /// A door for one worker.

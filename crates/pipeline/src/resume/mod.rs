@@ -109,6 +109,14 @@ pub struct Start {
     pub cause: Cause,
 }
 
+impl Start {
+    /// Whether numbers that may have been shown are given up by beginning so.
+    pub fn loses(&self) -> bool {
+        let unread = self.skip.iter().any(|records| *records > 0);
+        self.zero_at.is_some() || unread || (self.cause == Cause::Fresh && self.commit)
+    }
+}
+
 /// When a task may be shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Shown {

@@ -1,19 +1,83 @@
 //! From a decision to a task: snapshots are read and checked, gaps and beginnings are told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use catalogue::plan::TopicId;
 use engine::Task;
 use engine::snapshot::{self, Snapshot};
 
-use super::share::name_of;
 use super::{Phase, Worker};
-use crate::header::Header;
+use crate::header::{Header, InputHeader};
+use crate::name::SnapshotName;
 use crate::port::{Effect, LoadError, Notice, TaskId};
 use crate::preparing::{Begun, Step};
-use crate::resume::{Cause, InputFacts, Shown, Start, repartitioned_message};
+use crate::resume::{Attempt, Cause, InputFacts, Shown, Source, Start, repartitioned_message};
 use crate::running::Running;
 
 impl Worker {
+    /// Takes the first way to begin that can be had.
+    pub(super) fn attempt(
+        &mut self,
+        task: TaskId,
+        mut attempts: VecDeque<Attempt>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match attempts
+            .pop_front()
+            .expect("the last way to begin needs no store")
+        {
+            Attempt::Fail(message) => self.fail(message, effects),
+            Attempt::Go(start) => self.go(task, start, attempts, effects),
+        }
+    }
+
+    fn go(
+        &mut self,
+        task: TaskId,
+        start: Start,
+        rest: VecDeque<Attempt>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(message) = self.downgraded(task).filter(|_| start.loses()) {
+            return self.fail(message, effects);
+        }
+        match &start.from {
+            Source::Snapshot(name) => {
+                let name = name.to_string();
+                let at = self.at;
+                if let Some(pending) = self.pending(task) {
+                    pending.load(name, start, rest, at, effects);
+                }
+            }
+            Source::Memory => {
+                let running = self
+                    .memory
+                    .remove(&task)
+                    .expect("the decision saw it there");
+                self.begin(task, running, &start, Vec::new(), effects);
+            }
+            Source::Nothing => {
+                let running = self.empty(task, &start);
+                self.begin(task, running, &start, Vec::new(), effects);
+            }
+        }
+    }
+
+    /// A task with nothing in it, at the offsets where it begins.
+    fn empty(&self, task: TaskId, start: &Start) -> Running {
+        let mut state = Task::new(Arc::clone(&self.plan), task.group, task.partition);
+        for (input, offset) in start.offsets.iter().enumerate() {
+            state.start_at(input, *offset);
+        }
+        let headers = self.facts(task).into_iter().map(|facts| InputHeader {
+            origin: None,
+            partitions: facts.partitions,
+            last: None,
+        });
+        Running::new(task, state, headers.collect(), start.lineage)
+    }
+
     /// The task of a snapshot and the KPIs that begin anew in it, or why it can't be used.
     pub(super) fn restore(
         &self,
@@ -188,6 +252,14 @@ impl Worker {
                 });
             }
         }
+    }
+}
+
+/// What a snapshot's name says, if the decision chose one.
+fn name_of(start: &Start) -> Option<&SnapshotName> {
+    match &start.from {
+        Source::Snapshot(name) => Some(name),
+        Source::Memory | Source::Nothing => None,
     }
 }
 

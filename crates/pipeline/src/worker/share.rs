@@ -2,20 +2,14 @@
 //! all of them are ready.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use catalogue::plan::TopicId;
-use engine::Task;
 use engine::snapshot::Snapshot;
 
 use super::{Phase, Worker, reach};
-use crate::header::InputHeader;
-use crate::name::SnapshotName;
 use crate::port::{Assignment, CommitOffset, Effect, LeaseTime, LoadError, Position, TaskId};
 use crate::preparing::{Begun, FirstCommit, Names, Preparing, Step, facts};
-use crate::resume::{
-    Attempt, InputFacts, Question, Source, Start, attempts, memory_is_current, memory_will_do,
-};
+use crate::resume::{Attempt, InputFacts, Question, attempts, memory_is_current, memory_will_do};
 use crate::running::Running;
 
 impl Worker {
@@ -108,8 +102,8 @@ impl Worker {
             Ok((running, anew)) => {
                 self.begin(task, running, &loading.start, anew, effects);
             }
-            Err(reason) => {
-                self.refused(task, name, reason, effects);
+            Err(error) => {
+                self.refused(task, name, &error, effects);
                 self.attempt(task, loading.rest, effects);
             }
         }
@@ -169,55 +163,6 @@ impl Worker {
             Names::Unavailable(_) if memory_will_do(&question) => Some(attempts(&question).into()),
             _ => None,
         }
-    }
-
-    /// Takes the first way to begin that can be had.
-    fn attempt(
-        &mut self,
-        task: TaskId,
-        mut attempts: VecDeque<Attempt>,
-        effects: &mut Vec<Effect>,
-    ) {
-        match attempts
-            .pop_front()
-            .expect("the last way to begin needs no store")
-        {
-            Attempt::Fail(message) => self.fail(message, effects),
-            Attempt::Go(start) => match &start.from {
-                Source::Snapshot(name) => {
-                    let name = name.to_string();
-                    let at = self.at;
-                    if let Some(pending) = self.pending(task) {
-                        pending.load(name, start, attempts, at, effects);
-                    }
-                }
-                Source::Memory => {
-                    let running = self
-                        .memory
-                        .remove(&task)
-                        .expect("the decision saw it there");
-                    self.begin(task, running, &start, Vec::new(), effects);
-                }
-                Source::Nothing => {
-                    let running = self.empty(task, &start);
-                    self.begin(task, running, &start, Vec::new(), effects);
-                }
-            },
-        }
-    }
-
-    /// A task with nothing in it, at the offsets where it begins.
-    fn empty(&self, task: TaskId, start: &Start) -> Running {
-        let mut state = Task::new(Arc::clone(&self.plan), task.group, task.partition);
-        for (input, offset) in start.offsets.iter().enumerate() {
-            state.start_at(input, *offset);
-        }
-        let headers = self.facts(task).into_iter().map(|facts| InputHeader {
-            origin: None,
-            partitions: facts.partitions,
-            last: None,
-        });
-        Running::new(task, state, headers.collect(), start.lineage)
     }
 
     /// All tasks ready: first offsets are committed where they have to be, then reading begins.
@@ -336,6 +281,16 @@ impl Worker {
         }
     }
 
+    /// How many snapshots of the task the store has.
+    pub(super) fn stored(&self, task: TaskId) -> usize {
+        let Phase::Preparing(preparing) = &self.phase else {
+            return 0;
+        };
+        let mut tasks = preparing.tasks.iter();
+        let pending = tasks.find(|pending| pending.id == task);
+        pending.map_or(0, crate::preparing::Pending::stored)
+    }
+
     /// The tasks that these partitions make, or what is missing for one of them.
     fn tasks_of(&self, partitions: &[(TopicId, i32)]) -> Result<Vec<TaskId>, String> {
         let given: BTreeSet<(TopicId, i32)> = partitions.iter().copied().collect();
@@ -382,12 +337,4 @@ fn first_offsets(plan: &catalogue::plan::Plan, preparing: &Preparing) -> Vec<Com
         );
     }
     offsets
-}
-
-/// What a snapshot's name says, if the decision chose one.
-pub(super) fn name_of(start: &Start) -> Option<&SnapshotName> {
-    match &start.from {
-        Source::Snapshot(name) => Some(name),
-        Source::Memory | Source::Nothing => None,
-    }
 }

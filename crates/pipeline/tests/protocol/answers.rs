@@ -106,7 +106,7 @@ impl Rig {
         let unsound = |detail: String| LoadError::Unsound(detail);
         let head = self.world.heads.get(&(task, name.to_owned()));
         let head = head.ok_or_else(|| unsound("it is gone".into()))?.clone();
-        let wanted = references(&head).map_err(|refusal| unsound(refusal.to_string()))?;
+        let wanted = references(&head)?;
         let sections = wanted
             .iter()
             .map(|one| self.world.sections.get(&one.hash).cloned());

@@ -2,6 +2,7 @@
 
 mod answers;
 mod broken;
+mod others;
 mod plans;
 mod publishing;
 mod restarts;

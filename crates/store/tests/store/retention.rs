@@ -156,3 +156,27 @@ fn a_section_that_is_about_to_be_cleared_away_is_written_again() {
     let age = written.expect("it is there").elapsed().unwrap_or_default();
     assert!(age < LONG / 2, "it is {age:?} old");
 }
+
+#[test]
+fn files_that_a_killed_process_left_unfinished_are_cleared_away_when_they_are_old() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.task().join("sections")).expect("it can be made");
+    let unfinished = |name: &str| {
+        let file = folder.task().join(name);
+        fs::write(&file, "half").expect("it can be written");
+        file
+    };
+    let old = [
+        unfinished(&format!("{}#1", name(1, 10))),
+        unfinished("sections/0123#2"),
+    ];
+    old.iter().for_each(|file| age(file));
+    let young = unfinished(&format!("{}#1", name(1, 20)));
+    let bench = Bench::new(&folder.settings());
+    bench
+        .save(&name(1, 20), &snapshot("one", &["a"]))
+        .expect("a leftover of its own name is not in its way");
+    assert!(old.iter().all(|file| !file.exists()), "they are old");
+    assert!(young.exists(), "somebody may be writing it");
+    assert_eq!(bench.list(), Ok(vec![name(1, 20)]));
+}
