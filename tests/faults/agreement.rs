@@ -53,6 +53,12 @@ impl Truth {
         }
     }
 
+    /// The end of a test: the shop sells up to now, and then all topics are read back.
+    pub fn at_the_end(stage: &Stage, config: &str) -> Truth {
+        stage.sell_up_to_now();
+        Truth::read(stage, config)
+    }
+
     /// Adds what was read before and is gone from the topics now.
     pub fn with(mut self, earlier: &Truth) -> Truth {
         // Backwards, so that each partition's first record is the one that stays.

@@ -41,7 +41,7 @@ fn snapshots_of_an_older_and_of_a_newer_kept_are_refused() {
             kept.log()
         );
         stage.sell_at_once(2000);
-        Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+        Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
     }
 }
 
@@ -124,5 +124,5 @@ fn aborted_transactions_are_not_counted() {
     let load = stage.sell(PACE);
     load.await_more(2000);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }

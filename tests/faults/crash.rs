@@ -44,7 +44,7 @@ fn twenty_kills_at_random_moments_lose_nothing_and_count_nothing_twice() {
     );
     kept.await_ready();
     load.finish();
-    let truth = Truth::read(&stage, &stranger);
+    let truth = Truth::at_the_end(&stage, &stranger);
     truth.agrees(&stage, &[&kept]);
     assert_letters(&stage, &truth);
 

@@ -22,7 +22,7 @@ fn retention_overtakes_the_snapshot_and_the_gap_is_counted_exactly() {
         samples.sum("kept_log_gap_records_total", &[]) == Some(gap as f64)
     });
     stage.sell_at_once(4000);
-    let truth = Truth::read(&stage, &config).with(&before);
+    let truth = Truth::at_the_end(&stage, &config).with(&before);
     truth.agrees(&stage, &[&kept]);
 }
 
@@ -95,7 +95,7 @@ fn a_group_whose_offsets_have_expired_goes_on_from_its_snapshots() {
         }
     }
     let kept = stage.run(&config);
-    Truth::read(&stage, &config)
+    Truth::at_the_end(&stage, &config)
         .with(&before)
         .agrees(&stage, &[&kept]);
 }

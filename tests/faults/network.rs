@@ -34,7 +34,7 @@ fn a_slow_line_and_connections_that_are_cut_or_silent() {
     }
     stage.kafka().proxy().set_round_trip(Duration::ZERO);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&first, &second]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&first, &second]);
 }
 
 #[test]
@@ -63,5 +63,5 @@ fn a_broker_that_is_killed_and_comes_back() {
     stage.own_kafka().restart();
     load.await_more(4000);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&first, &second]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&first, &second]);
 }

@@ -44,7 +44,7 @@ fn the_newest_snapshot_is_damaged_in_every_way() {
         "{refused} are refused\n{}",
         kept.log()
     );
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// Sections are shared by the snapshots of a partition: without them only the log is left.
@@ -52,9 +52,7 @@ fn the_newest_snapshot_is_damaged_in_every_way() {
 fn sections_are_damaged_or_gone() {
     let mut stage = Stage::new("sections", 204);
     // Ids that are remembered for long make blocks that are large enough to be sections.
-    let config = stage
-        .config()
-        .replace("dedupe = \"1m\"", "dedupe = \"1h\"");
+    let config = stage.config().replace("dedupe = \"1m\"", "dedupe = \"1h\"");
     stage.sell_at_once(80_000);
     let mut kept = stage.run(&config);
     await_heads(&stage, 1);
@@ -82,7 +80,7 @@ fn sections_are_damaged_or_gone() {
     Truth::read(&stage, &config).agrees(&stage, &[&kept]);
     // What was damaged is written again, so that the next snapshots are good.
     let kept = await_good_snapshots(&mut stage, &config, kept);
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// Under the running process, and again while it is down.
@@ -107,7 +105,7 @@ fn a_wiped_folder_is_rebuilt_from_the_log() {
     let kept = stage.run(&config);
     load.await_more(2000);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// The log doesn't reach back either: windows and open orders are rebuilt, totals begin at zero

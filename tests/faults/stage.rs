@@ -13,7 +13,9 @@ use support::{Feeder, Folder, Kafka, Kept, Sending, Watcher, within};
 
 pub const PARTITIONS: i32 = 8;
 /// How far event time may get before it reaches now.
-const BEGAN_AGO: Span = Span::from_seconds(25 * 60);
+const BEGAN_AGO: Span = Span::from_seconds(40 * 60);
+/// Longer than any window of the catalogue.
+const LATELY: Span = Span::from_seconds(7 * 60);
 /// At this pace a second of event time has about 125 records.
 const ORDERS_PER_SECOND: f64 = 30.0;
 /// Records a second, while things break.
@@ -57,11 +59,6 @@ impl Stage {
     fn on(name: &'static str, seed: u64, broker: Broker, turn: MutexGuard<'static, ()>) -> Stage {
         let began = now() - BEGAN_AGO;
         eprintln!("{name}: seed {seed}, start {}", began.0);
-        let settings = ShopSettings {
-            orders_per_second: ORDERS_PER_SECOND,
-            partitions: PARTITIONS,
-            ..ShopSettings::proof(began)
-        };
         let stage = Stage {
             name,
             broker,
@@ -69,7 +66,7 @@ impl Stage {
             watcher: Watcher::new(),
             chance: Chance::new(seed),
             began,
-            shop: Arc::new(Mutex::new(Shop::new(seed, settings))),
+            shop: Arc::new(Mutex::new(Shop::new(seed, settings(began)))),
             _turn: turn,
         };
         for topic in stage.topics() {
@@ -157,6 +154,18 @@ impl Stage {
         assert_eq!(sent, count as u64);
     }
 
+    /// What another shop has sold in the last minutes, up to now, at once: so that windows are full
+    /// and orders are open at the time that is shown, and what was open before runs out.
+    pub fn sell_up_to_now(&self) {
+        let settings = settings(now() - LATELY);
+        let mut shop = Shop::new(self.began.0.unsigned_abs(), settings);
+        let sold: Vec<Produced> = shop.until(now()).collect();
+        let topics = self.topics();
+        let records = sold.into_iter().map(move |one| sending(one, &topics));
+        let sent = Feeder::start(&self.kafka().brokers(), records, AT_ONCE).await_end();
+        assert!(sent > 10_000, "only {sent} records are from lately");
+    }
+
     /// The shop's next `count` records, not sent.
     pub fn take(&self, count: usize) -> Vec<Sending> {
         records(&self.shop, self.topics()).take(count).collect()
@@ -165,6 +174,14 @@ impl Stage {
     /// A number of records below `most`, at random and at least one.
     pub fn some(&mut self, most: u64) -> u64 {
         1 + self.chance.below(most - 1)
+    }
+}
+
+fn settings(start: EventTime) -> ShopSettings {
+    ShopSettings {
+        orders_per_second: ORDERS_PER_SECOND,
+        partitions: PARTITIONS,
+        ..ShopSettings::proof(start)
     }
 }
 

@@ -27,7 +27,7 @@ fn a_full_disk_holds_nothing_up() {
     fs::remove_file(filler).expect("it is ours");
     recovers(&kept);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_read_only_disk_holds_nothing_up() {
     disk.set_read_only(false);
     recovers(&kept);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// While it is down nobody knows what there is: a process that starts then waits, and never begins
@@ -74,7 +74,7 @@ fn a_store_that_is_down_is_waited_for() {
     kept.await_ready();
     recovers(&kept);
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// Faults 3 and 5 on an object store: 503 for everything, and objects that are put while the reply
@@ -109,7 +109,7 @@ fn a_bucket_answers_503_and_loses_replies() {
     let refused = kept.scrape().sum("kept_snapshots_refused_total", &[]);
     assert_eq!(refused.unwrap_or(0.0), 0.0, "{}", kept.log());
     load.finish();
-    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
 /// Waits until each partition has a snapshot in the bucket.
