@@ -86,6 +86,7 @@ fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
         marks_per_second,
         events_per_second,
         lasts,
+        stop: Arc::default(),
     };
     show("every label set once");
     watcher.part(load(0, 0.0, PRIMING_RATE, PRIMING), false)?;
