@@ -82,9 +82,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let trouble = classify(error.rdkafka_error_code());
-        self.metrics
-            .trouble(trouble, &describe(trouble, &self.brokers, reason));
+        report(&self.metrics, &self.brokers, &error, reason);
     }
 }
 
@@ -117,6 +115,28 @@ pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
             warn!(facility, "librdkafka: {message}");
         }
         _ => debug!(facility, "librdkafka: {message}"),
+    }
+}
+
+/// An error that librdkafka reports of itself, with its reason.
+pub(crate) fn report(metrics: &Metrics, brokers: &str, error: &KafkaError, reason: &str) {
+    let code = error.rdkafka_error_code();
+    let trouble = classify_reason(code, reason);
+    let detail = describe(trouble, brokers, reason);
+    match code {
+        // "1/1 brokers are down" follows on what happened to the one.
+        Some(RDKafkaErrorCode::AllBrokersDown) => metrics.vague_trouble(trouble, &detail),
+        _ => metrics.trouble(trouble, &detail),
+    }
+}
+
+/// Which trouble an error is whose reason librdkafka gives. A handshake that the other side breaks
+/// off has the code of a lost connection; it is TLS all the same.
+pub(crate) fn classify_reason(code: Option<RDKafkaErrorCode>, reason: &str) -> Trouble {
+    if reason.contains("SSL handshake failed") {
+        Trouble::Authentication
+    } else {
+        classify(code)
     }
 }
 
@@ -153,5 +173,20 @@ pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String 
     match trouble {
         Trouble::BrokerUnreachable => format!("broker {brokers} unreachable: {reason}"),
         _ => format!("Kafka at {brokers}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_off_handshake_is_a_matter_of_authentication() {
+        let lost = Some(RDKafkaErrorCode::BrokerTransportFailure);
+        let handshake = "ssl://one:9092/bootstrap: SSL handshake failed: Disconnected: connecting to \
+                         a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)";
+        assert_eq!(classify_reason(lost, handshake), Trouble::Authentication);
+        let refused = "one:9092/bootstrap: Connect to one:9092 failed: Connection refused";
+        assert_eq!(classify_reason(lost, refused), Trouble::BrokerUnreachable);
     }
 }

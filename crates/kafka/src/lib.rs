@@ -35,6 +35,7 @@ mod offsets;
 mod partitions;
 pub mod produce;
 pub mod properties;
+mod quiet;
 mod round;
 pub mod settings;
 mod topics;

@@ -1,7 +1,7 @@
 //! What this crate counts, and each trouble as one occurrence: its counter and its log line.
 //!
-//! A trouble that goes on is counted each time and logged at most once a minute, so that a broker
-//! that is down for an hour fills neither the disk nor the reader's patience.
+//! A trouble that goes on is counted each time and logged about once a minute (`quiet`), so that a
+//! broker that is down for an hour fills neither the disk nor the reader's patience.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,8 +13,10 @@ use prometheus::{
 };
 use tracing::{debug, error, info, warn};
 
-/// How long a trouble that goes on stays silent in the log.
-const QUIET: Duration = Duration::from_secs(60);
+use crate::quiet::{Detail, Quiet};
+
+/// How long no broker was found unreachable until that is over.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// Upper edges of `kept_commit_seconds`.
 const COMMIT_EDGES: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -85,7 +87,7 @@ pub struct Metrics {
     letters: IntCounter,
     letters_lost: IntCounter,
     troubles: IntCounterVec,
-    quiet_until: Arc<Mutex<[Option<Instant>; Trouble::ALL.len()]>>,
+    quiet: Arc<Mutex<[Quiet; Trouble::ALL.len()]>>,
 }
 
 impl Metrics {
@@ -134,27 +136,44 @@ impl Metrics {
             lag,
             commits,
             troubles,
-            quiet_until: Arc::default(),
+            quiet: Arc::default(),
         })
     }
 
-    /// Something went wrong.
+    /// Something went wrong, and the detail says what.
     pub(crate) fn trouble(&self, trouble: Trouble, detail: &str) {
+        self.tell(trouble, Detail::Telling, detail);
+    }
+
+    /// Something went wrong, and the detail is no more than the name of an error: what really
+    /// happened is still to come, and is not kept back then.
+    pub(crate) fn vague_trouble(&self, trouble: Trouble, detail: &str) {
+        self.tell(trouble, Detail::Vague, detail);
+    }
+
+    fn tell(&self, trouble: Trouble, detail: Detail, text: &str) {
         self.troubles.with_label_values(&[trouble.as_str()]).inc();
-        let now = Instant::now();
-        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
-        let until = &mut quiet[trouble as usize];
-        if until.is_none_or(|until| now >= until) {
-            *until = Some(now + QUIET);
-            error!(kind = trouble.as_str(), "{detail}");
+        let mut quiet = self.quiet.lock().expect("nothing panics in here");
+        if quiet[trouble as usize].is_due(detail, text, Instant::now()) {
+            error!(kind = trouble.as_str(), "{text}");
         }
     }
 
     /// It works again: says so if it was said to be broken.
     pub(crate) fn recovered(&self, trouble: Trouble, detail: &str) {
-        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
-        if quiet[trouble as usize].take().is_some() {
+        let mut quiet = self.quiet.lock().expect("nothing panics in here");
+        if std::mem::take(&mut quiet[trouble as usize]).was_said() {
             info!(kind = trouble.as_str(), "{detail}");
+        }
+    }
+
+    /// The brokers answer: that one could not be reached is over, unless it was just now. (An answer
+    /// may have been on its way still, and of several brokers one may be down.)
+    pub(crate) fn answered(&self) {
+        let trouble = Trouble::BrokerUnreachable;
+        let last = self.quiet.lock().expect("nothing panics in here")[trouble as usize].last();
+        if last.is_some_and(|last| last.elapsed() >= SETTLED) {
+            self.recovered(trouble, "the broker answers again");
         }
     }
 
@@ -197,7 +216,7 @@ impl Metrics {
         self.letters_lost.inc();
         self.trouble(
             Trouble::DeadLetter,
-            &format!("a dead letter was lost: {detail}"),
+            &format!("a dead letter is lost: {detail}"),
         );
     }
 }
