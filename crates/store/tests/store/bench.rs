@@ -95,13 +95,13 @@ pub fn head(note: &str, sections: &[Section]) -> Vec<u8> {
     head.extend(7_i32.to_le_bytes());
     head.extend((note.len() as u64).to_le_bytes());
     head.extend(note.as_bytes());
+    head.extend(0_u64.to_le_bytes());
+    head.extend(0_u64.to_le_bytes());
     head.extend((sections.len() as u64).to_le_bytes());
     for section in sections {
         head.extend(section.reference.hash.to_le_bytes());
         head.extend(section.reference.length.to_le_bytes());
     }
-    head.extend(0_u64.to_le_bytes());
-    head.extend(0_u64.to_le_bytes());
     let checksum = xxh3_128(&head);
     head.extend(checksum.to_le_bytes());
     head
