@@ -11,6 +11,7 @@ use events::Span;
 use crate::FileText;
 use crate::client;
 pub use crate::client::{ClientRefusal, ClientRules, OWNED};
+use crate::generation::{self, Generation};
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
@@ -19,7 +20,7 @@ use crate::text::values;
 use crate::topics;
 
 /// What the shell reads from the configuration.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// `[kafka]`.
     pub kafka: Kafka,
@@ -27,6 +28,8 @@ pub struct Settings {
     pub http: Http,
     /// `[state]`: read and checked, but not used yet. Snapshots come with restart safety.
     pub state: State,
+    /// `[generate]`, with the thresholds of the KPIs' alerts.
+    pub generation: Generation,
 }
 
 /// `[kafka]` without its topics, which are in the plan. Printed with `{:?}` it keeps its secrets.
@@ -105,7 +108,15 @@ pub(crate) fn read(
     rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> Read {
-    let keys = ["kafka", "time", "limits", "state", "http", "catalogue"];
+    let keys = [
+        "kafka",
+        "time",
+        "limits",
+        "state",
+        "http",
+        "catalogue",
+        "generate",
+    ];
     if let Some(entry) = document.get("kpi") {
         let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
         problems.add(&entry.key_place, message);
@@ -132,7 +143,13 @@ pub(crate) fn read(
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
     limits.max_series = catalogue.max_series;
-    let settings = Settings { kafka, http, state };
+    let generation = generation::read(&part("generate"), problems);
+    let settings = Settings {
+        kafka,
+        http,
+        state,
+        generation,
+    };
     let Catalogue {
         namespace,
         packs,

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use events::{FieldId, TypeId};
 
 use crate::canonical;
+use crate::generation::Alerting;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
 use crate::problem::{Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
@@ -19,6 +20,8 @@ pub(crate) struct Builder<'a> {
     pub topics: &'a [Topic],
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
+    /// The thresholds of each KPI's alerts, by its id, in the order of reading.
+    pub alerting: Vec<(String, Alerting)>,
     /// Types that no topic carries: said once, not by each selector.
     missing: RefCell<Vec<String>>,
 }
@@ -56,6 +59,7 @@ impl<'a> Builder<'a> {
             topics,
             types: Vec::new(),
             fields: Vec::new(),
+            alerting: Vec::new(),
             missing: RefCell::default(),
         }
     }
