@@ -11,6 +11,7 @@ mod clock;
 mod compaction;
 mod config;
 mod demo;
+mod generate;
 mod logging;
 mod produce;
 mod run;
@@ -65,6 +66,11 @@ enum Command {
     /// acknowledged, 1 if a line was skipped or a record not delivered, 2 for wrong usage. At a
     /// signal what was sent is still waited for (then 130 or 143); a second one stops at once.
     Produce(produce::Arguments),
+    /// Write rules, alerts, routes, runbooks and the reference page from the catalogue.
+    ///
+    /// Only files that differ are written. Exit codes: 0 if all is written (with --check: up to
+    /// date), 1 if not or if the configuration has problems, 2 for wrong usage.
+    Generate(generate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -76,6 +82,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
+        Command::Generate(arguments) => generate::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => check::run(&config, broker),

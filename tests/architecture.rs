@@ -15,24 +15,26 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each of them may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("events", &[]),
     ("catalogue", &["events"]),
     ("engine", &["events", "catalogue"]),
     ("pipeline", &["events", "catalogue", "engine"]),
     ("exposition", &["events", "catalogue", "engine"]),
+    ("generate", &["events", "catalogue"]),
     ("simulator", &["events", "catalogue", "engine", "pipeline"]),
     ("kafka", &["events", "catalogue", "engine", "pipeline"]),
     ("server", &["events", "catalogue", "engine", "exposition"]),
     ("support", &[]),
 ];
 
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "events",
     "catalogue",
     "engine",
     "pipeline",
     "exposition",
+    "generate",
     "simulator",
 ];
 
