@@ -8,8 +8,11 @@ mod alertmanager;
 mod alerts;
 mod book;
 mod promql;
+mod proof;
 mod recording;
+mod reference;
 mod rule;
+mod runbooks;
 mod yaml;
 
 use catalogue::Plan;
@@ -31,8 +34,14 @@ const HEADER: &str = "Made by `kept generate rules` from the catalogue; changes 
 
 /// `reference.md` and the runbooks.
 pub fn reference(plan: &Plan, generation: &Generation) -> Vec<File> {
-    let _ = (plan, generation);
-    Vec::new()
+    let book = Book { plan, generation };
+    let page = File {
+        path: "reference.md".to_owned(),
+        text: reference::page(&book),
+    };
+    let mut files = vec![page];
+    files.extend(runbooks::files(&book));
+    files
 }
 
 /// The configuration that gives the shipped packs as they are.
@@ -43,20 +52,24 @@ pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
     let book = Book { plan, generation };
     let show =
         |groups: &[rule::Group]| rule::file(HEADER, groups, generation.query_offset, book.links());
-    vec![
+    let (records, alerting) = (recording::groups(&book), alerts::groups(&book));
+    let mut files = vec![
         File {
             path: "prometheus/rules.yml".to_owned(),
-            text: show(&recording::groups(&book)),
+            text: show(&records),
         },
         File {
             path: "prometheus/alerts.yml".to_owned(),
-            text: show(&alerts::groups(&book)),
+            text: show(&alerting),
         },
         File {
             path: "alertmanager/alertmanager.yml".to_owned(),
             text: alertmanager::file(HEADER, &book),
         },
-    ]
+    ];
+    let groups: Vec<rule::Group> = records.into_iter().chain(alerting).collect();
+    files.extend(proof::files(&book, HEADER, &groups));
+    files
 }
 
 /// Each alert's labels with the receiver that Alertmanager must choose for it.

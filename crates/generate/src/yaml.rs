@@ -9,6 +9,8 @@
 pub enum Yaml {
     /// Text.
     Text(String),
+    /// A number.
+    Float(f64),
     /// True or false.
     Flag(bool),
     /// A list.
@@ -123,6 +125,7 @@ fn write_scalar(out: &mut String, node: &Yaml, depth: usize) {
             return;
         }
         Yaml::Text(text) => out.push_str(&scalar(text)),
+        Yaml::Float(number) => out.push_str(&number.to_string()),
         Yaml::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Yaml::List(_) => out.push_str("[]"),
         Yaml::Map(_) => out.push_str("{}"),

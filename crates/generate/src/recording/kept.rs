@@ -53,11 +53,12 @@ fn pipe(book: &Book<'_>) -> Vec<Rule> {
         record(worst_lag(), format!("max {place} ({lag})")),
         of_partitions(book, &sums),
         of_partitions(book, &counts),
-        // The sum of delays falls when clocks run ahead: it is no counter, so its delta is taken.
+        // The sum of delays falls when clocks run ahead: it is no counter, so its delta is taken. Of
+        // the number too: an increase is guessed otherwise at its beginning, and the mean would err.
         record(
             mean_delay(),
             format!(
-                "sum {by_source} (delta({}[{TEN}]))\n/ (sum {by_source} (increase({}[{TEN}])) >= 20)",
+                "sum {by_source} (delta({}[{TEN}]))\n/ (sum {by_source} (delta({}[{TEN}])) >= 20)",
                 partition_max(&sums),
                 partition_max(&counts)
             ),
@@ -80,7 +81,7 @@ fn tasks(book: &Book<'_>) -> Vec<Rule> {
         record(
             behind(),
             format!(
-                "sum {state} ({tasks}{{{NOT_SERVING}}})\n\
+                "(sum {state} ({tasks}{{{NOT_SERVING}}}) or sum {state} ({tasks}) * 0)\n\
                  + (count {place} ({lag} > {limit}) or sum {state} ({tasks}) * 0)"
             ),
         ),
