@@ -54,10 +54,18 @@ fn every_unit_test_of_the_rules_passes() {
         .collect();
     files.sort();
     assert!(files.len() > 2, "too few: {files:?}");
-    let failed: Vec<String> = files
-        .iter()
-        .filter_map(|file| run(&promtool(), &["test", "rules"], file).err())
-        .collect();
+    // Each takes a processor for a while.
+    let promtool = &promtool();
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let running: Vec<_> = files
+            .iter()
+            .map(|file| scope.spawn(move || run(promtool, &["test", "rules"], file)))
+            .collect();
+        let done = running
+            .into_iter()
+            .map(|thread| thread.join().expect("it returns what it finds"));
+        done.filter_map(Result::err).collect()
+    });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -75,6 +83,57 @@ fn a_wrong_expectation_fails_the_unit_tests() {
     std::fs::remove_file(&path).expect("it was just written");
     let said = said.expect_err("a wrong number passes");
     assert!(said.contains("FAILED"), "{said}");
+}
+
+#[test]
+fn a_stalled_promise_says_whether_it_is_the_shop_or_the_pipe() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts/promise.yml");
+    if let Err(said) = run(&promtool(), &["test", "rules"], &file) {
+        panic!("{said}");
+    }
+}
+
+/// promtool shows the texts of alerts that it does not expect: each alert fires once, unexpected.
+#[test]
+fn every_template_of_an_alert_can_be_filled_in() {
+    let rules = deployed("prometheus").canonicalize().expect("it is there");
+    let mut seen = std::collections::BTreeSet::new();
+    for file in ["kept.yml", "kpi-fulfilment.yml"] {
+        let text = std::fs::read_to_string(rules.join("tests").join(file)).expect("it is there");
+        let (head, tests) = text.split_once("\ntests:\n").expect("it has tests");
+        let mut wanted = head.replace("../", &format!("{}/", rules.display())) + "\ntests:\n";
+        for test in tests.split("  - name: ").skip(1) {
+            let Some((name, at)) = fires(test).filter(|(name, _)| seen.insert(name.clone())) else {
+                continue;
+            };
+            wanted += &format!(
+                "  - name: {}\n    alert_rule_test:\n      - alertname: {name}\n        \
+                 eval_time: {at}\n        exp_alerts: []\n",
+                test.trim_end()
+            );
+        }
+        let path = std::env::temp_dir().join(format!("kept-texts-{}-{file}", std::process::id()));
+        std::fs::write(&path, wanted).expect("the temporary folder is writable");
+        let said = run(&promtool(), &["test", "rules"], &path);
+        std::fs::remove_file(&path).expect("it was just written");
+        let said = said.expect_err("alerts fire that are not expected");
+        assert!(said.contains("Annotations:"), "{said}");
+        assert!(!said.contains("error expanding"), "{said}");
+        assert!(!said.contains("<no value>"), "{said}");
+    }
+    assert!(seen.len() > 20, "too few alerts fire: {seen:?}");
+}
+
+/// The alert that a test wants to fire, and when.
+fn fires(test: &str) -> Option<(String, String)> {
+    test.lines()
+        .next()
+        .filter(|name| name.contains(" fires: "))?;
+    let (_, rest) = test.split_once("alertname=\"")?;
+    let (name, rest) = rest.split_once('"')?;
+    let (_, rest) = rest.split_once("eval_time: ")?;
+    let at = rest.lines().next()?.trim_matches('\'');
+    Some((name.to_owned(), at.to_owned()))
 }
 
 #[test]

@@ -69,8 +69,8 @@ pub fn worst(book: &Book<'_>, kpi: &Kpi, definition: &Promise, level: Level) -> 
             .map(|label| format!("{{{{ .Labels.{label} }}}}"))
             .collect();
         text += &format!(
-            " Most overdue:{{{{ range query (printf `topk(3, {overdue}{{job=%q}} > 0)` $labels.job) }}}} \
-             {} {{{{ .Value | humanize }}}};{{{{ else }}}} none;{{{{ end }}}}",
+            " Most overdue:{{{{ range $at, $part := query (printf `topk(3, {overdue}{{job=%q}} > 0)` $labels.job) }}}}\
+             {{{{ if $at }}}},{{{{ end }}}} {} {{{{ .Value | humanize }}}}{{{{ else }}}} none{{{{ end }}}}.",
             names.join("/")
         );
     }

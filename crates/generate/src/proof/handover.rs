@@ -3,6 +3,7 @@
 
 use catalogue::metrics::SeriesId;
 use catalogue::plan::Kpi;
+use events::Span;
 
 use super::lab::{Test, pairs, rising};
 use super::world::World;
@@ -10,6 +11,9 @@ use crate::book::{Book, FAST};
 use crate::promql::{Level, increase, minutes};
 use crate::recording::promise::Shares;
 
+/// Between scrapes, and between evaluations: whatever the catalogue says, the numbers of scrapes
+/// below are about this.
+pub const STEP: Span = Span::from_seconds(15);
 /// Orders completed in each step.
 const RATE: u64 = 7;
 /// Until the end of the test: 20 minutes of quarter minutes.
@@ -41,10 +45,7 @@ fn truth(test: &Test) -> f64 {
 /// nobody shows anything for two scrapes; then the first one again. (A gap at the very edge of the
 /// window is not looked at: there Prometheus guesses.)
 fn hand_over(book: &Book<'_>, kpi: &Kpi) -> Test {
-    let mut test = Test::new(
-        format!("{}: a partition changes hands", kpi.id),
-        book.generation.interval,
-    );
+    let mut test = Test::new(format!("{}: a partition changes hands", kpi.id), STEP);
     let name = book.metric(kpi, SeriesId::Completed);
     let first = RATE * 30;
     let old = format!("0+{RATE}x30 {first}+0x4 stale _x23 {}+{RATE}x20", RATE * 60);
@@ -52,9 +53,8 @@ fn hand_over(book: &Book<'_>, kpi: &Kpi) -> Test {
     test.give(&name, &pairs(&given(kpi, "one:9464")), old);
     test.give(&name, &pairs(&given(kpi, "two:9464")), new);
     let recorded = increase("job", &name, FAST);
-    let step = book.generation.interval;
     for after in [34, 40, 46, 62, 70, 75] {
-        let at = events::Span(step.0 * after);
+        let at = Span(STEP.0 * after);
         let value = truth(&test);
         test.records(at, &recorded, &[("job", "kept")], value);
     }
@@ -64,14 +64,13 @@ fn hand_over(book: &Book<'_>, kpi: &Kpi) -> Test {
 /// Away for two minutes, then back with what happened meanwhile: not a single order is lost or
 /// counted twice, and nothing fires about it.
 fn restart(book: &Book<'_>, kpi: &Kpi) -> Test {
-    let mut test = Test::new(format!("{}: a restart", kpi.id), book.generation.interval);
+    let mut test = Test::new(format!("{}: a restart", kpi.id), STEP);
     let name = book.metric(kpi, SeriesId::Completed);
     let values = format!("0+{RATE}x30 stale _x7 {}+{RATE}x40", RATE * 39);
     test.give(&name, &pairs(&given(kpi, "one:9464")), values);
-    let step = book.generation.interval;
     let recorded = increase("job", &name, FAST);
     for after in [44, 50, 70] {
-        let at = events::Span(step.0 * after);
+        let at = Span(STEP.0 * after);
         let value = truth(&test);
         test.records(at, &recorded, &[("job", "kept")], value);
     }
@@ -83,34 +82,27 @@ fn restart(book: &Book<'_>, kpi: &Kpi) -> Test {
 
 /// State that is lost begins at 0 again: what comes after counts once, and never the old total.
 fn state_lost(book: &Book<'_>, kpi: &Kpi) -> Test {
-    let mut test = Test::new(
-        format!("{}: state is lost", kpi.id),
-        book.generation.interval,
-    );
+    let mut test = Test::new(format!("{}: state is lost", kpi.id), STEP);
     let name = book.metric(kpi, SeriesId::Completed);
     // 40 steps up to 280, then from 0 on: at step 50 the window has steps 31 to 50.
     let values = format!("0+{RATE}x39 0+{RATE}x{}", STEPS - 40);
     test.give(&name, &pairs(&given(kpi, "one:9464")), values);
-    let step = book.generation.interval;
     let steps = test.steps(FAST);
     // One step of the window is the fall to 0, in which nothing is known to have happened; the 19
     // steps between 20 samples stand for 20.
     let known = (steps - 2) * RATE;
     let value = known as f64 * steps as f64 / (steps - 1) as f64;
     let recorded = increase("job", &name, FAST);
-    let at = events::Span(step.0 * 50);
+    let at = Span(STEP.0 * 50);
     test.records(at, &recorded, &[("job", "kept")], value);
     let later = truth(&test);
-    let at = events::Span(step.0 * 75);
+    let at = Span(STEP.0 * 75);
     test.records(at, &recorded, &[("job", "kept")], later);
     test
 }
 
 fn no_orders(book: &Book<'_>, kpi: &Kpi) -> Test {
-    let mut test = Test::new(
-        format!("{}: no orders, then no data", kpi.id),
-        book.generation.interval,
-    );
+    let mut test = Test::new(format!("{}: no orders, then no data", kpi.id), STEP);
     let promises = book.metric(kpi, SeriesId::Promises);
     let unjudged = book.metric(kpi, SeriesId::OverdueUnjudged);
     for result in ["kept", "broken"] {

@@ -95,7 +95,7 @@ fn pair(alert: &'static str, at: Span, [yes, no]: [(&'static str, Given); 2]) ->
 fn cases(book: &Book<'_>) -> Vec<Case> {
     let mut cases = presence();
     cases.extend(progress());
-    cases.extend(clock());
+    cases.extend(clock(book));
     cases.extend(inputs());
     cases.extend(skew(book));
     cases.extend(losses());
@@ -182,18 +182,19 @@ fn progress() -> Vec<Case> {
     cases
 }
 
-/// Two partitions with 100 events a step in all, one clock at a standstill.
-fn clock() -> Vec<Case> {
+/// Two partitions with a few events in a quarter of a minute, one clock at a standstill.
+fn clock(book: &Book<'_>) -> Vec<Case> {
+    let quarters = (book.generation.interval.0 / 15_000_000).max(1) as u64;
     let scene = |standing: u64, events: u64| {
         let tasks: Pairs = &[("state", "serving")];
         vec![
             series(own::CLOCK.name, PLACE, format!("1000+{standing}x{STEPS}")),
             series(own::CLOCK.name, OTHER_PLACE, format!("1000+15x{STEPS}")),
-            series(own::EVENTS.name, USED, rising(events, STEPS)),
+            series(own::EVENTS.name, USED, rising(events * quarters, STEPS)),
             series(own::TASKS.name, tasks, constant(1.0, STEPS)),
         ]
     };
-    // Forty steps of ten minutes with 3 events for two partitions: 60 each; with 2: 40.
+    // Forty quarters of a minute with 3 events for two partitions: 60 each; with 2: 40.
     let mut cases = Vec::new();
     cases.extend(pair(
         "KeptClockStalled",

@@ -86,13 +86,13 @@ fn records(book: &Book<'_>) -> Test {
     give(&mut test, job, own::CLOCK.name, PLACE, rising(15, steps));
     let value = (15 * seen) as f64;
     test.records(at, &partition_max(own::CLOCK.name), &place, value);
-    pipe(&mut test, job, at);
+    pipe(&mut test, job, at, seen);
     test
 }
 
 /// Lag, delay, tasks: 3 tasks catch up, 5 serve, one of two partitions lags by more than a minute,
 /// and a source's events are 4 seconds old on arrival.
-fn pipe(test: &mut Test, job: &str, at: Span) {
+fn pipe(test: &mut Test, job: &str, at: Span, seen: u64) {
     let steps = test.steps(at);
     let (lag, tasks) = (own::LAG_SECONDS.name, own::TASKS.name);
     give(test, job, lag, PLACE, constant(61.0, steps));
@@ -120,7 +120,6 @@ fn pipe(test: &mut Test, job: &str, at: Span) {
         ("partition", "0"),
         ("source", "/shop/web"),
     ];
-    let seen = steps - 1;
     for (part, rate) in [("sum", 40), ("count", 10)] {
         let name = format!("{}_{part}", own::DELAY.name);
         give(test, job, &name, source, rising(rate, steps));

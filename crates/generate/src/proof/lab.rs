@@ -85,7 +85,7 @@ impl Test {
         self.expect(at, &expression, "", &labels, 1.0);
     }
 
-    /// Takes over all of another test of the same step; what both give is given once.
+    /// Takes over all of another test of the same step; what both give or expect is there once.
     pub fn absorb(&mut self, other: Test) {
         for series in other.series {
             if !self.series.contains(&series) {
@@ -93,7 +93,10 @@ impl Test {
             }
         }
         for (key, samples) in other.expected {
-            self.expected.entry(key).or_default().extend(samples);
+            let ours = self.expected.entry(key).or_default();
+            let new = samples.into_iter().filter(|sample| !ours.contains(sample));
+            let new: Vec<_> = new.collect();
+            ours.extend(new);
         }
     }
 

@@ -28,8 +28,8 @@ const LONG_AT: Span = Span(days(3).0 + hours(2).0);
 /// When the others are looked at.
 const SHORT_AT: Span = minutes(65);
 
-/// The test files: of Kept, of all recording rules, and of each KPI with alerts; those over days
-/// are apart.
+/// The test files: of Kept, of all recording rules, of each KPI with alerts, and of partitions that
+/// change hands; those over days are apart.
 pub fn files(book: &Book<'_>, header: &str, groups: &[Group]) -> Vec<File> {
     let order: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
     let (often, seldom) = (book.generation.interval, LONG_INTERVAL);
@@ -44,10 +44,11 @@ pub fn files(book: &Book<'_>, header: &str, groups: &[Group]) -> Vec<File> {
             files.push(file(name, interval, &tests));
         }
     }
+    let mut handed_over = Vec::new();
     for (id, kpi) in book.kpis() {
         let (mut short, mut long) = (targets::tests(book, id, kpi), Vec::new());
         if let Kind::Promise(definition) = &kpi.kind {
-            short.extend(handover::tests(book, kpi));
+            handed_over.extend(handover::tests(book, kpi));
             let (of_hour, of_days) = promise::tests(book, id, kpi, definition);
             short.extend(of_hour);
             long.extend(of_days);
@@ -59,6 +60,9 @@ pub fn files(book: &Book<'_>, header: &str, groups: &[Group]) -> Vec<File> {
         if !long.is_empty() {
             files.push(file(&format!("{name}-days"), seldom, &long));
         }
+    }
+    if !handed_over.is_empty() {
+        files.push(file("handover", handover::STEP, &handed_over));
     }
     files
 }

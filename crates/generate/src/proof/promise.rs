@@ -244,8 +244,10 @@ impl Subject<'_> {
                 let mut test = self.scene(&what, step, minutes(20), Scene::default());
                 let steps = test.steps(minutes(20));
                 give_events(&mut test, start, rising(starts, steps));
-                // Fewer than are needed, all at once, ten minutes ago at most.
-                let few = format!("0+0x40 {}+0x{}", least - 1, steps - 41);
+                // Fewer than are needed, all at once in the middle; a tenth less, since an increase
+                // is drawn out to the whole window.
+                let (half, some) = (steps / 2, least * 9 / 10);
+                let few = format!("0+0x{half} {some}+0x{}", steps - half - 1);
                 give_events(&mut test, start, few);
                 if let Some(flowing) = flowing {
                     give_events(&mut test, flowing, rising(1, steps));
