@@ -4,7 +4,8 @@
 //! The pairs are those of the Google SRE workbook, chapter "Alerting on SLOs". A burn rate times
 //! the share that may break can be more than there is: at 95 % a rate of 14.4 means 72 % broken,
 //! which a total failure reaches after 43 minutes of an hour. Such a pair gets the share half way
-//! between what may break and one half, which total failure reaches in a quarter of an hour.
+//! between what may break and one half, and the fastest of them looks at five minutes with at least
+//! ten broken orders in them: a total failure is there four minutes after it began.
 
 use catalogue::plan::Promise;
 use events::Span;
@@ -19,6 +20,8 @@ pub struct Burn {
     pub long: Span,
     /// The window that shows that it goes on.
     pub short: Span,
+    /// The least broken orders that it fires for.
+    pub broken: u64,
     /// How often the allowed share of broken orders.
     pub rate: f64,
     /// The share of broken orders.
@@ -28,9 +31,9 @@ pub struct Burn {
 }
 
 impl Burn {
-    /// The least orders in the long window: a single broken one must not reach the share.
+    /// The least orders in the long window: a single broken one (or nine) must not reach the share.
     pub fn minimum_orders(&self, at_least: u64) -> u64 {
-        at_least.max((1.0 / self.share).floor() as u64 + 1)
+        at_least.max((self.broken as f64 / self.share).floor() as u64 + 1)
     }
 }
 
@@ -49,9 +52,16 @@ pub fn pairs(promise: &Promise) -> [Burn; 4] {
     let budget = 1.0 - promise.objective;
     PAIRS.map(|(rate, long, short, pages)| {
         let share = reachable(rate, budget);
+        let is_late = rate * budget > REACHABLE && long == HOUR;
+        let (long, short, broken) = if is_late {
+            (FAST, FAST, 10)
+        } else {
+            (long, short, 1)
+        };
         Burn {
             long,
             short,
+            broken,
             rate: share / budget,
             share,
             pages,
@@ -92,7 +102,7 @@ mod tests {
                 assert!(share >= budget * 0.999, "{objective} {rate}: {share}");
             }
         }
-        // 16.5 of 60 minutes.
+        // Half way from 5 % to 50 %.
         assert!((reachable(14.4, 0.05) - 0.275).abs() < 1e-12);
     }
 
@@ -102,6 +112,7 @@ mod tests {
             let burn = Burn {
                 long: HOUR,
                 short: FAST,
+                broken: 1,
                 rate: 1.0,
                 share,
                 pages: true,

@@ -149,10 +149,16 @@ impl Subject<'_> {
             number((1.0 - self.promise.objective) * 100.0),
             number((burn.rate * 10.0).round() / 10.0),
         );
-        let (long_window, short_window) = (burn.long, burn.short);
+        let long_window = burn.long;
+        let (and_short, goes_on) = if burn.short == burn.long {
+            (String::new(), String::new())
+        } else {
+            let goes_on = format!(", and it goes on in the last {}", burn.short);
+            (format!("\nand {short} > {share}"), goes_on)
+        };
         Alert {
             expression: format!(
-                "{long} > {share}\nand {short} > {share}\nand {judged} >= {least}\n{}",
+                "{long} > {share}{and_short}\nand {judged} >= {least}\n{}",
                 unless_behind(kpi, level, &[])
             ),
             after,
@@ -161,7 +167,7 @@ impl Subject<'_> {
             ),
             description: format!(
                 "Over {long_window} {{{{ $value | humanizePercentage }}}} of the orders{place} broke \
-                 the promise, and it goes on in the last {short_window}; {allowed} % may. More than \
+                 the promise{goes_on}; {allowed} % may. More than \
                  {rate} times that fires this. {}",
                 self.why(level)
             ),

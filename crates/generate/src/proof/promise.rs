@@ -170,18 +170,19 @@ impl Subject<'_> {
             "PromiseBudgetBurnsSlowly"
         };
         let alerts = self.named(name, Some(burn.long));
-        let at = if burn.long > HOUR {
-            Span(burn.long.0 + hours(2).0)
-        } else {
-            SHORT_AT
+        let at = match burn.long {
+            long if long > HOUR => Span(long.0 + hours(2).0),
+            HOUR => SHORT_AT,
+            _ => minutes(9),
         };
         let window = burn.long;
         let edge = |what: &str, scene, yes| {
             self.edge(&alerts, &format!("{what} over {window}"), scene, at, yes)
         };
         let (above, below) = around(burn.share);
-        // A single broken order among these is below the share: so many, and one more.
-        let fewest = least.max((1.0 / burn.share) as u64 + 1);
+        // A single broken order (or the tenth) among these is below the share: so many, and one more.
+        let few = burn.broken as f64;
+        let fewest = least.max((few / burn.share) as u64 + 1);
         let waiting = |unjudged| Scene {
             unjudged,
             ..Scene::default()
@@ -195,10 +196,11 @@ impl Subject<'_> {
         ]
     }
 
-    /// All orders broke for half an hour, then none for a quarter: the hour has not forgotten, the
-    /// five minutes say that it is over.
+    /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
+    /// minutes say that it is over.
     fn burn_is_over(&self) -> Test {
-        let alerts = self.named("PromiseBudgetBurnsFast", Some(HOUR));
+        let fastest = burns(self.promise)[0].long;
+        let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest));
         let what = "PromiseBudgetBurnsFast is silent: the trouble is over";
         let step = self.book.generation.interval;
         let mut test = self.scene(what, step, minutes(4), Scene::default());
