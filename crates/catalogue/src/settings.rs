@@ -101,6 +101,16 @@ pub(crate) struct Read {
     pub files: Vec<Sited<String>>,
 }
 
+const KEYS: [&str; 7] = [
+    "kafka",
+    "time",
+    "limits",
+    "state",
+    "http",
+    "catalogue",
+    "generate",
+];
+
 /// Reads the whole document.
 pub(crate) fn read(
     document: &Table,
@@ -108,15 +118,6 @@ pub(crate) fn read(
     rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> Read {
-    let keys = [
-        "kafka",
-        "time",
-        "limits",
-        "state",
-        "http",
-        "catalogue",
-        "generate",
-    ];
     if let Some(entry) = document.get("kpi") {
         let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
         problems.add(&entry.key_place, message);
@@ -130,7 +131,7 @@ pub(crate) fn read(
             .cloned()
             .collect(),
     };
-    let root = Section::new(&without_kpi, "the configuration", &keys, problems);
+    let root = Section::new(&without_kpi, "the configuration", &KEYS, problems);
     let empty = Table {
         place: document.place.clone(),
         entries: Vec::new(),

@@ -14,6 +14,42 @@ pub fn tests(book: &Book<'_>) -> Vec<Test> {
     vec![records(book), shares(book)]
 }
 
+/// Counters with what they rise by in a step.
+const COUNTERS: [(&str, Pairs, u64); 8] = [
+    (own::EVENTS.name, USED, 40),
+    (
+        own::REJECTED.name,
+        &[
+            ("topic", "shop.events"),
+            ("partition", "0"),
+            ("reason", "not_json"),
+        ],
+        3,
+    ),
+    (own::LATE.name, PLACE, 5),
+    (
+        own::TOO_LATE.name,
+        &[
+            ("topic", "shop.events"),
+            ("partition", "0"),
+            ("type", "order.placed"),
+        ],
+        2,
+    ),
+    (
+        own::LABEL_OVERFLOW.name,
+        &[("kpi", "x"), ("label", "region"), ("partition", "0")],
+        7,
+    ),
+    (
+        own::ENTITIES_OVERFLOW.name,
+        &[("kpi", "x"), ("limit", "open"), ("partition", "0")],
+        11,
+    ),
+    (own::DEAD_LETTERS_LOST.name, &[], 13),
+    (own::LOG_GAP.name, &[("topic", "shop.events")], 17),
+];
+
 /// The recorded numbers: counters by step, looked at after an hour and five minutes.
 fn records(book: &Book<'_>) -> Test {
     let job = book.generation.job.as_str();
@@ -21,42 +57,8 @@ fn records(book: &Book<'_>) -> Test {
     let at = super::SHORT_AT;
     let steps = test.steps(at);
     let place = [("job", job), ("topic", "shop.events"), ("partition", "0")];
-    let given: [(&str, Pairs, u64); 8] = [
-        (own::EVENTS.name, USED, 40),
-        (
-            own::REJECTED.name,
-            &[
-                ("topic", "shop.events"),
-                ("partition", "0"),
-                ("reason", "not_json"),
-            ],
-            3,
-        ),
-        (own::LATE.name, PLACE, 5),
-        (
-            own::TOO_LATE.name,
-            &[
-                ("topic", "shop.events"),
-                ("partition", "0"),
-                ("type", "order.placed"),
-            ],
-            2,
-        ),
-        (
-            own::LABEL_OVERFLOW.name,
-            &[("kpi", "x"), ("label", "region"), ("partition", "0")],
-            7,
-        ),
-        (
-            own::ENTITIES_OVERFLOW.name,
-            &[("kpi", "x"), ("limit", "open"), ("partition", "0")],
-            11,
-        ),
-        (own::DEAD_LETTERS_LOST.name, &[], 13),
-        (own::LOG_GAP.name, &[("topic", "shop.events")], 17),
-    ];
     let seen = ((at.0 - book.generation.query_offset.0) / test.step.0) as u64;
-    for (name, labels, rate) in given {
+    for (name, labels, rate) in COUNTERS {
         give(&mut test, job, name, labels, rising(rate, steps));
         if labels.iter().any(|label| label.0 == "partition") {
             let mut all = vec![("job", job)];
