@@ -54,17 +54,17 @@ fn every_unit_test_of_the_rules_passes() {
         .collect();
     files.sort();
     assert!(files.len() > 2, "too few: {files:?}");
-    // Each takes a processor for a while.
-    let promtool = &promtool();
+    // Each takes a processor for a while: two at a time.
+    let (promtool, files) = (&promtool(), &files);
     let failed: Vec<String> = std::thread::scope(|scope| {
-        let running: Vec<_> = files
-            .iter()
-            .map(|file| scope.spawn(move || run(promtool, &["test", "rules"], file)))
-            .collect();
-        let done = running
-            .into_iter()
-            .map(|thread| thread.join().expect("it returns what it finds"));
-        done.filter_map(Result::err).collect()
+        let half = |half: usize| {
+            let files = files.iter().skip(half).step_by(2);
+            let test = move |file: &PathBuf| run(promtool, &["test", "rules"], file).err();
+            scope.spawn(move || files.filter_map(test).collect::<Vec<String>>())
+        };
+        let halves = [half(0), half(1)];
+        let done = halves.map(|half| half.join().expect("it returns what it finds"));
+        done.into_iter().flatten().collect()
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

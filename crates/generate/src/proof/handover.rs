@@ -69,7 +69,7 @@ fn restart(book: &Book<'_>, kpi: &Kpi) -> Test {
     let values = format!("0+{RATE}x30 stale _x7 {}+{RATE}x40", RATE * 39);
     test.give(&name, &pairs(&given(kpi, "one:9464")), values);
     let recorded = increase("job", &name, FAST);
-    for after in [44, 50, 70] {
+    for after in [44, 46, 70] {
         let at = Span(STEP.0 * after);
         let value = truth(&test);
         test.records(at, &recorded, &[("job", "kept")], value);

@@ -11,7 +11,7 @@ use super::{LONG_STEP, SHORT_AT};
 use crate::alerts::burn::{Burn, pairs as burns};
 use crate::alerts::promise::alerts;
 use crate::book::{Book, HOUR};
-use crate::promql::{hours, minutes};
+use crate::promql::{days, hours, minutes};
 use crate::rule::Alert;
 
 /// Orders of a step that shares are made of: an edge is as sharp as one of them.
@@ -187,13 +187,18 @@ impl Subject<'_> {
             unjudged,
             ..Scene::default()
         };
-        vec![
+        let mut tests = vec![
             edge("the share is just above", above, true),
             edge("the share is just below", below, false),
-            edge("just enough wait unjudged", waiting(fewest), true),
             edge("one too few waits unjudged", waiting(fewest - 1), false),
-            edge("Kept is behind", Scene { behind: 1, ..above }, false),
-        ]
+        ];
+        // Days take long to evaluate: what a day shows is not shown again by three.
+        if burn.long <= days(1) {
+            tests.push(edge("just enough wait unjudged", waiting(fewest), true));
+            let blind = Scene { behind: 1, ..above };
+            tests.push(edge("Kept is behind", blind, false));
+        }
+        tests
     }
 
     /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
