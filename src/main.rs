@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod direct;
 mod keeper;
+mod generate;
 mod logging;
 mod logic;
 mod notices;
@@ -83,6 +84,11 @@ enum Command {
     /// history. Exit codes: 0 if nothing broke, 1 at the first seed in which a check broke (it is
     /// printed with what went wrong and how to run it again), 2 for wrong usage.
     Simulate(simulate::Arguments),
+    /// Write rules, alerts, routes, runbooks and the reference page from the catalogue.
+    ///
+    /// Only files that differ are written. Exit codes: 0 if all is written (with --check: up to
+    /// date), 1 if not or if the configuration has problems, 2 for wrong usage.
+    Generate(generate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -96,6 +102,7 @@ fn main() -> ExitCode {
         Command::Produce(arguments) => produce::main(&arguments),
         Command::State { part } => state::run(&part),
         Command::Simulate(arguments) => simulate::main(&arguments),
+        Command::Generate(arguments) => generate::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => check::run(&config, broker),

@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("engine", &["events", "catalogue"]),
     ("pipeline", &["events", "catalogue", "engine"]),
     ("exposition", &["events", "catalogue", "engine"]),
+    ("generate", &["events", "catalogue"]),
     ("simulator", &["events", "catalogue", "engine", "pipeline"]),
     ("kafka", &["events", "catalogue", "engine", "pipeline"]),
     ("store", &["events", "catalogue", "engine", "pipeline"]),
@@ -28,12 +29,13 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("support", &[]),
 ];
 
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "events",
     "catalogue",
     "engine",
     "pipeline",
     "exposition",
+    "generate",
     "simulator",
 ];
 

@@ -186,7 +186,7 @@ fn check_with_promtool(kept: &Kept) {
     );
     let file = kept.folder().join("metrics.txt");
     fs::write(&file, &answer.body).expect("the folder is writable");
-    let mut promtool = Command::new("promtool");
+    let mut promtool = Command::new(installed("prometheus/promtool"));
     promtool
         .args(["check", "metrics"])
         .stdin(File::open(&file).expect("it was just written"));

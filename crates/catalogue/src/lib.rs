@@ -47,6 +47,15 @@
 //! packs = ["promise", "cart"]       # default: both, or none when there are `files`
 //! files = ["my-kpis.toml"]          # default: none
 //! max_series = 100_000              # of one KPI in one partition; further label sets are `other`
+//! [generate]                        # for `kept generate`: rules, alerts, routes, links
+//! job = "kept"                      # Prometheus' job that scrapes Kept
+//! instance_labels = ["instance", "pod", "container", "endpoint", "node", "host"]
+//! query_offset = "10s"
+//! interval = "15s"
+//! owner = "kept-team"               # of Kept's own alerts and of KPIs without an owner
+//! runbooks_url = "http://localhost:9464/runbooks"
+//! dashboards_url = "http://localhost:3000/d"
+//! receivers_url = "http://localhost:9099"
 //! ```
 //!
 //! Environment variables override: `KEPT__KAFKA__BROKERS`. The parts between `__` are the keys, in
@@ -69,6 +78,7 @@
 //! role = "supporting"               # core | supporting | guardrail
 //! owner = "a team"
 //! target = { max = 1, min = 0, goal = 1, benchmark = 1 } # each optional; promises: durations too
+//! alert = { window = "1h", minimum_events = 20 } # of the target: default the longest up to 1h
 //!
 //! # count
 //! event = { type = "order.placed" } # required
@@ -89,6 +99,7 @@
 //! horizon = "24h"
 //! hold = "10m"
 //! histogram = "both"                # both | classic
+//! alert = { stalled_overdue = 10, missed_share = 0.5, minimum_orders = 20 } # and the two above
 //! target = { quantile = 0.95, max = "60s" } # the quantile is required: 0.5, 0.9, 0.95 or 0.99
 //! step = [{ name = "payment", event = { type = "payment.authorized", key = "order_id" }, owner = "a team" }]
 //!
@@ -122,6 +133,7 @@ mod warnings;
 pub mod canonical;
 pub mod estimate;
 pub mod fingerprint;
+pub mod generation;
 pub mod metrics;
 pub mod packs;
 pub mod plan;
@@ -250,7 +262,9 @@ fn read_all(
         topics,
     };
     settings.replaced = from_packs.replaced_by(&from_files);
-    let plan = definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
+    let (plan, alerting) =
+        definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
+    settings.generation.kpis = alerting;
     if problems.is_empty() {
         let entry = document.get("catalogue").map(|entry| &entry.node);
         let place = entry.map_or(&document.place, |node| &node.place);

@@ -11,6 +11,7 @@ use events::Span;
 use crate::FileText;
 use crate::client;
 pub use crate::client::{ClientRefusal, ClientRules, OWNED};
+use crate::generation::{self, Generation};
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
@@ -19,7 +20,7 @@ use crate::text::values;
 use crate::topics;
 
 /// What the shell reads from the configuration.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// `[kafka]`.
     pub kafka: Kafka,
@@ -29,6 +30,8 @@ pub struct Settings {
     pub state: State,
     /// KPIs of packs that a file's definition takes the place of: what and where, in a sentence.
     pub replaced: Vec<String>,
+    /// `[generate]`, with the thresholds of the KPIs' alerts.
+    pub generation: Generation,
 }
 
 /// `[kafka]` without its topics, which are in the plan. Printed with `{:?}` it keeps its secrets.
@@ -129,6 +132,16 @@ pub(crate) struct Read {
     pub files: Vec<Sited<String>>,
 }
 
+const KEYS: [&str; 7] = [
+    "kafka",
+    "time",
+    "limits",
+    "state",
+    "http",
+    "catalogue",
+    "generate",
+];
+
 /// Reads the whole document.
 pub(crate) fn read(
     document: &Table,
@@ -136,7 +149,6 @@ pub(crate) fn read(
     rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> Read {
-    let keys = ["kafka", "time", "limits", "state", "http", "catalogue"];
     if let Some(entry) = document.get("kpi") {
         let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
         problems.add(&entry.key_place, message);
@@ -150,7 +162,7 @@ pub(crate) fn read(
             .cloned()
             .collect(),
     };
-    let root = Section::new(&without_kpi, "the configuration", &keys, problems);
+    let root = Section::new(&without_kpi, "the configuration", &KEYS, problems);
     let empty = Table {
         place: document.place.clone(),
         entries: Vec::new(),
@@ -163,11 +175,13 @@ pub(crate) fn read(
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
     limits.max_series = catalogue.max_series;
+    let generation = generation::read(&part("generate"), problems);
     let settings = Settings {
         kafka,
         http,
         state,
         replaced: Vec::new(),
+        generation,
     };
     let Catalogue {
         namespace,

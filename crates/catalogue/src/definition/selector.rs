@@ -9,6 +9,7 @@ use events::{FieldId, TypeId};
 
 use crate::canonical;
 use crate::packs::PACK;
+use crate::generation::Alerting;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
 use crate::problem::{Place, Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
@@ -20,6 +21,8 @@ pub(crate) struct Builder<'a> {
     pub topics: &'a [Topic],
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
+    /// The thresholds of each KPI's alerts, by its id, in the order of reading.
+    pub alerting: Vec<(String, Alerting)>,
     /// Types that no topic carries: said once, not by each selector.
     missing: RefCell<Vec<String>>,
 }
@@ -67,6 +70,7 @@ impl<'a> Builder<'a> {
             topics,
             types: Vec::new(),
             fields: Vec::new(),
+            alerting: Vec::new(),
             missing: RefCell::default(),
         }
     }
