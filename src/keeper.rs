@@ -89,6 +89,8 @@ pub struct Keeper {
 struct Save {
     sent: Option<Instant>,
     held_up: Duration,
+    /// Whether the last one was not saved: the next one that is, is worth a line.
+    failed: bool,
     last_success: Option<Gauge>,
 }
 
@@ -191,11 +193,16 @@ impl Keeper {
                 save.last_success = Some(gauge);
                 let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
                 self.metrics.bytes.with_label_values(&labels).set(bytes);
+                if std::mem::take(&mut save.failed) {
+                    let (task, partition) = (folder.topics.join("+"), folder.partition);
+                    tracing::info!("task {task}/{partition}: its snapshots are saved again");
+                }
                 if let Some(sent) = save.sent {
                     self.metrics.seconds.observe(sent.elapsed().as_secs_f64());
                 }
             }
             Err(error) => {
+                save.failed = true;
                 let reason = match error {
                     SaveError::Unavailable(_) => "unavailable",
                     SaveError::Differs(_) => "differs",

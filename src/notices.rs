@@ -143,7 +143,48 @@ impl Notices {
 
     /// Which event it is, how loud, and in words.
     fn describe(&self, notice: &Notice) -> (usize, Weight, String) {
-        use Weight::{Bad, Good, Loss, Odd};
+        use Weight::{Bad, Good, Loss};
+        match notice {
+            Notice::Gap {
+                topic,
+                partition,
+                records,
+            } => {
+                let place = self.place(*topic, *partition);
+                let text = format!("{place}: {records} records were gone before they were read");
+                (6, Loss, text)
+            }
+            Notice::Recreated {
+                topic,
+                partition,
+                detail,
+            } => {
+                let place = self.place(*topic, *partition);
+                let text = format!("{place} is not the log it was, it is read anew: {detail}");
+                (7, Loss, text)
+            }
+            Notice::StoreUnavailable { task, detail } => {
+                let task = self.task(*task);
+                let text = format!(
+                    "{task}: the state store can't be used now, it is tried again: {detail}"
+                );
+                (8, Bad, text)
+            }
+            Notice::CommitFailed { detail } => {
+                (9, Bad, format!("a commit did not go through: {detail}"))
+            }
+            Notice::Fenced => {
+                let text = "no commit went through for as long as a lease: nothing is shown";
+                (10, Bad, text.to_owned())
+            }
+            Notice::Serving { task, .. } => (11, Good, format!("{} is shown", self.task(*task))),
+            other => self.describe_beginning(other),
+        }
+    }
+
+    /// Likewise, of those that say how a task begins.
+    fn describe_beginning(&self, notice: &Notice) -> (usize, Weight, String) {
+        use Weight::{Good, Loss, Odd};
         match notice {
             Notice::Kept { task } => {
                 let task = self.task(*task);
@@ -197,37 +238,7 @@ impl Notices {
                 let place = self.place(*topic, *partition);
                 (12, Odd, foreign_commit(&place, *offset, *used))
             }
-            Notice::Gap {
-                topic,
-                partition,
-                records,
-            } => {
-                let place = self.place(*topic, *partition);
-                let text = format!("{place}: {records} records were gone before they were read");
-                (6, Loss, text)
-            }
-            Notice::Recreated {
-                topic,
-                partition,
-                detail,
-            } => {
-                let place = self.place(*topic, *partition);
-                let text = format!("{place} is not the log it was, it is read anew: {detail}");
-                (7, Loss, text)
-            }
-            Notice::StoreUnavailable { task, detail } => {
-                let task = self.task(*task);
-                let text = format!("{task}: the state store doesn't do it now: {detail}");
-                (8, Bad, text)
-            }
-            Notice::CommitFailed { detail } => {
-                (9, Bad, format!("a commit did not go through: {detail}"))
-            }
-            Notice::Fenced => {
-                let text = "no commit went through for as long as a lease: nothing is shown";
-                (10, Bad, text.to_owned())
-            }
-            Notice::Serving { task, .. } => (11, Good, format!("{} is shown", self.task(*task))),
+            other => unreachable!("{other:?} is no beginning"),
         }
     }
 

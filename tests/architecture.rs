@@ -118,7 +118,7 @@ fn pure_crates_do_not_lift_the_ban_on_clocks() {
 }
 
 #[test]
-fn unsafe_code_is_in_two_files() {
+fn unsafe_code_is_in_few_files() {
     let mut found = Vec::new();
     for folder in ["src", "crates", "tests/support"] {
         let files = sources(Path::new(folder));
@@ -128,7 +128,13 @@ fn unsafe_code_is_in_two_files() {
         found.extend(lifting.map(|file| file.0.clone()));
     }
     found.sort();
-    let allowed = ["batch.rs", "commit_queue.rs"].map(|file| format!("crates/kafka/src/{file}"));
+    let allowed = [
+        "src/batch.rs",
+        "src/commit_queue.rs",
+        "src/metadata.rs",
+        "tests/broker/commits.rs",
+    ];
+    let allowed = allowed.map(|file| format!("crates/kafka/{file}"));
     assert_eq!(found, allowed);
 }
 

@@ -125,8 +125,8 @@ struct World {
     /// The counters of every view, by what they are a function of.
     states: BTreeMap<(TaskId, History, Vec<i64>), u64>,
     epochs: BTreeMap<TaskId, u32>,
-    /// Where each task began to be read, the first time.
-    origins: BTreeMap<TaskId, Vec<i64>>,
+    /// Where each task began to be read before it was first shown: which logs, and their offsets.
+    origins: BTreeMap<TaskId, (Vec<u32>, Vec<i64>)>,
     /// Tasks that were ever shown.
     shown: BTreeSet<TaskId>,
     /// The lineages that were committed of each task, in their order.

@@ -83,9 +83,10 @@ impl World {
         if !anew || totals_lost {
             return;
         }
+        let origin = (logs, starts);
         if !self.shown.contains(&task) {
-            self.origins.insert(task, starts);
-        } else if self.origins.get(&task) != Some(&starts) {
+            self.origins.insert(task, origin);
+        } else if self.origins.get(&task) != Some(&origin) {
             self.begins_anew(worker, task);
         }
     }

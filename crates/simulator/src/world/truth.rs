@@ -115,14 +115,10 @@ impl Truth {
         found
     }
 
-    /// The counters over the whole log, for a state without gaps that begins there.
-    pub fn totals(&self, task: TaskId, origin: &[i64]) -> Flat {
-        let history = History {
-            origin: origin.to_vec(),
-            ..History::default()
-        };
-        let everything = vec![i64::MAX; origin.len()];
-        let expected = self.expect(task, &history, &everything, EventTime::MIN);
+    /// The counters over the whole log, for a state of this history whose totals were never lost.
+    pub fn totals(&self, task: TaskId, history: &History) -> Flat {
+        let everything = vec![i64::MAX; history.origin.len()];
+        let expected = self.expect(task, history, &everything, EventTime::MIN);
         flatten_expected(&self.plan, task.group, &expected)
     }
 

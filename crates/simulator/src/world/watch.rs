@@ -213,6 +213,7 @@ impl World {
 
     fn check_the_end(&mut self) {
         let processes: Vec<u64> = self.processes.keys().copied().collect();
+        let mut ended: BTreeMap<TaskId, History> = BTreeMap::new();
         for number in processes {
             let process = &self.processes[&number];
             let posts: Vec<Post> = self.visible(process).map(|it| it.1.clone()).collect();
@@ -224,14 +225,15 @@ impl World {
                 let history = self.hands[&post.worker].histories.get(&task).cloned();
                 if let Some(history) = history {
                     self.check_oracle(&post.view, &post.flat, &history, post.worker);
+                    ended.insert(task, history);
                 }
             }
         }
-        for (task, origin) in self.origins.clone() {
-            let totals = self.truth.totals(task, &origin);
+        for (task, history) in ended {
+            let totals = self.truth.totals(task, &history);
             let wrong = self.scraper.miscounted(task, &totals);
             if !wrong.is_empty() {
-                let detail = format!("{task:?}:\n  {}", wrong.join("\n  "));
+                let detail = format!("{task:?}, {history:?}:\n  {}", wrong.join("\n  "));
                 self.fail(Check::SummedOnce, detail);
             }
         }

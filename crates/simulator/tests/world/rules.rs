@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use events::Span;
 use pipeline::Rules;
-use simulator::world::{Check, run, run_with};
+use simulator::world::{Check, Fault, FaultKind, FaultPlan, run, run_plan, run_with};
 
 /// Breaks a rule in seed after seed until a check breaks, which must be one of these.
 fn is_found(name: &str, seeds: Range<u64>, checks: &[Check], break_it: impl Fn(&mut Rules)) {
@@ -89,4 +90,44 @@ fn totals_that_begin_at_zero_at_different_times_are_found() {
 fn one_clock_for_all_inputs_is_found() {
     let checks = [Check::Oracle, Check::SameState];
     is_found("own_clocks", 0..5, &checks, |it| it.own_clocks = false);
+}
+
+/// Freezes one of two processes again and again while the other reads on and is then killed: the
+/// one that comes back has an old view of a task on its board, and another task that is ready first.
+fn overtaken(seed: u64) -> FaultPlan {
+    let fault = |at: i64, lasts: i64, kind: FaultKind| Fault {
+        at: Span::from_seconds(at),
+        lasts: Span::from_seconds(lasts),
+        kind,
+    };
+    let round = |at: i64| {
+        [
+            fault(at, 18, FaultKind::Freeze(0)),
+            fault(at + 18, 8, FaultKind::Crash(1)),
+        ]
+    };
+    FaultPlan {
+        seed,
+        partitions: 3,
+        processes: 2,
+        batch: 12,
+        orders_per_second: 2.5,
+        fresh: Span::ZERO,
+        faults: [20, 60, 100].into_iter().flat_map(round).collect(),
+    }
+}
+
+#[test]
+fn a_view_that_was_overtaken_and_comes_back_is_found() {
+    let broken = Rules {
+        withdraw_overtaken: false,
+        ..Rules::default()
+    };
+    let failed = (0..60).find_map(|seed| Some((seed, run_plan(&overtaken(seed), broken).err()?)));
+    let (seed, failure) = failed.expect("without withdraw_overtaken nothing was found");
+    eprintln!("without withdraw_overtaken, seed {seed}: {}", failure.check);
+    assert_eq!(failure.check, Check::Monotonic, "{failure}");
+    if let Err(failure) = run_plan(&overtaken(seed), Rules::default()) {
+        panic!("seed {seed} doesn't hold with withdraw_overtaken:\n{failure}");
+    }
 }

@@ -95,7 +95,7 @@ fn a_flipped_bit_anywhere_is_never_taken_for_the_truth() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             fs::write(&file, flipped).expect("it can be written");
             match bench.load(&name(1, 10)) {
-                Err(LoadError::Unsound(_)) => {}
+                Err(LoadError::Unsound(_) | LoadError::Newer(_)) => {}
                 // A bit of the frame's header may mean nothing: then the content is the same.
                 Ok(loaded) => assert_eq!(loaded, saved, "bit {bit} of {}", file.display()),
                 Err(other) => panic!("bit {bit}: {other:?}"),
