@@ -8,21 +8,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use catalogue::{Plan, Settings};
-use crossbeam_channel::{RecvTimeoutError, bounded};
-use engine::view::OverdueOrder;
-use events::{Span, WallTime};
-use kafka::worker::{Call, Fatal, Request, Setup, WorkerHandle};
-use kafka::{Board, Metrics};
-use pipeline::{Input, Worker};
+use crossbeam_channel::RecvTimeoutError;
+use engine::View;
+use kafka::worker::{Fatal, Request, Setup, WorkerHandle};
+use kafka::{Board, Metrics, lease};
+use pipeline::{LogGap, Options};
+use prometheus::Registry;
 use server::{Server, Sources};
+use store::Store;
 use tokio::sync::oneshot;
 
+use crate::keeper::{Keeper, SnapshotMetrics};
+use crate::logic::Logic;
+use crate::notices::Notices;
+use crate::overdue;
 use crate::status::Status;
 
 /// How long a worker may take to come round before `/livez` fails.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
-/// How long all workers have to answer a question.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long draining and leaving the group may take.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -38,51 +41,23 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything. Errors are of the kind that waiting doesn't mend: a taken address,
-    /// settings that librdkafka refuses.
-    pub fn start(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<App> {
+    /// Starts everything; without a store no state survives. Errors are of the kind that waiting
+    /// doesn't mend: a taken address, settings that librdkafka refuses.
+    pub fn start(
+        settings: &Settings,
+        plan: &Arc<Plan>,
+        store: Option<&Arc<Store>>,
+    ) -> anyhow::Result<App> {
         let registry = server::registry(env!("CARGO_PKG_VERSION"));
-        let metrics = Metrics::register(&registry)?;
-        let board = Arc::new(Board::new());
-        let count = settings.kafka.workers.unwrap_or_else(cores);
-        let status = Arc::new(Status::new(count, &registry)?);
+        let crew = Crew::new(settings, plan, store, &registry)?;
+        let (board, status) = (Arc::clone(&crew.board), Arc::clone(&crew.status));
         let workers: Arc<OnceLock<Vec<WorkerHandle>>> = Arc::default();
-        let sources = Sources {
-            plan: Arc::clone(plan),
-            views: {
-                let board = Arc::clone(&board);
-                Arc::new(move || board.views())
-            },
-            registry,
-            ready: {
-                let status = Arc::clone(&status);
-                Arc::new(move || status.ready())
-            },
-            alive: {
-                let workers = Arc::clone(&workers);
-                Arc::new(move || alive(running(&workers)))
-            },
-            overdue: {
-                let workers = Arc::clone(&workers);
-                let plan = Arc::clone(plan);
-                Arc::new(move |kpi: &str, limit| overdue(running(&workers), &plan, kpi, limit))
-            },
-        };
+        let sources = sources(plan, &crew, registry, &workers);
         let (stop_http, stopped) = oneshot::channel();
         // First what can fail at once: a taken address must not leave members in the group.
         let (address, http) = serve(settings.http.listen, sources, stopped)?;
-        let mut handles = Vec::new();
-        for number in 0..count {
-            let setup = Setup {
-                number,
-                settings: settings.kafka.clone(),
-                plan: Arc::clone(plan),
-                board: Arc::clone(&board),
-                metrics: metrics.clone(),
-            };
-            let logic = logic(number, Arc::clone(plan), Arc::clone(&status));
-            handles.push(kafka::worker::spawn(setup, logic)?);
-        }
+        let handles = (0..crew.count).map(|number| crew.start(number));
+        let handles: Vec<WorkerHandle> = handles.collect::<Result<_, Fatal>>()?;
         assert!(workers.set(handles).is_ok(), "set once, here");
         Ok(App {
             workers,
@@ -100,13 +75,13 @@ impl App {
     }
 
     /// What is published now.
-    pub fn board(&self) -> &Board {
-        &self.board
+    pub fn views(&self) -> Vec<Arc<View>> {
+        self.board.views(lease::now())
     }
 
     /// Whether everything that this instance owns is shown; if not, why.
     pub fn ready(&self) -> Result<(), String> {
-        self.status.ready()
+        self.status.ready(self.views().len())
     }
 
     /// Why a worker gave up, if one did.
@@ -144,6 +119,95 @@ impl App {
     }
 }
 
+/// What all workers of the process share.
+struct Crew {
+    count: usize,
+    settings: Settings,
+    plan: Arc<Plan>,
+    board: Arc<Board>,
+    status: Arc<Status>,
+    metrics: Metrics,
+    notices: Notices,
+    options: Options,
+    store: Option<(Arc<Store>, SnapshotMetrics)>,
+}
+
+impl Crew {
+    fn new(
+        settings: &Settings,
+        plan: &Arc<Plan>,
+        store: Option<&Arc<Store>>,
+        registry: &Registry,
+    ) -> anyhow::Result<Crew> {
+        let count = settings.kafka.workers.unwrap_or_else(cores);
+        let store = match store {
+            Some(store) => Some((Arc::clone(store), SnapshotMetrics::register(registry)?)),
+            None => None,
+        };
+        let location = store.as_ref().map_or("", |(store, _)| store.location());
+        let log_gap = match settings.state.log_gap {
+            catalogue::settings::LogGap::Continue => LogGap::Continue,
+            catalogue::settings::LogGap::Stop => LogGap::Stop,
+        };
+        Ok(Crew {
+            count,
+            settings: settings.clone(),
+            plan: Arc::clone(plan),
+            board: Arc::new(Board::new()),
+            status: Arc::new(Status::new(count, registry)?),
+            metrics: Metrics::register(registry)?,
+            notices: Notices::register(plan, location, registry)?,
+            options: Options {
+                lease: lease::length(&settings.kafka)?,
+                snapshot_every: settings.state.snapshot_every,
+                log_gap,
+                state: store.is_some(),
+            },
+            store,
+        })
+    }
+
+    fn start(&self, number: usize) -> Result<WorkerHandle, Fatal> {
+        let setup = Setup {
+            number,
+            settings: self.settings.kafka.clone(),
+            plan: Arc::clone(&self.plan),
+            board: Arc::clone(&self.board),
+            metrics: self.metrics.clone(),
+        };
+        let keeper = self
+            .store
+            .as_ref()
+            .map(|(store, metrics)| Keeper::new(&self.plan, store.client(), metrics.clone()));
+        let (notices, status) = (self.notices.clone(), Arc::clone(&self.status));
+        let mut logic = Logic::new(number, &self.plan, self.options, keeper, notices, status);
+        kafka::worker::spawn(setup, move |call| logic.call(call))
+    }
+}
+
+/// Where HTTP gets its answers.
+fn sources(
+    plan: &Arc<Plan>,
+    crew: &Crew,
+    registry: Registry,
+    workers: &Arc<OnceLock<Vec<WorkerHandle>>>,
+) -> Sources {
+    let (board, status) = (Arc::clone(&crew.board), Arc::clone(&crew.status));
+    let shown = Arc::clone(&crew.board);
+    let (asked, probed) = (Arc::clone(workers), Arc::clone(workers));
+    let (of_plan, on_board) = (Arc::clone(plan), Arc::clone(&crew.board));
+    Sources {
+        plan: Arc::clone(plan),
+        views: Arc::new(move || board.views(lease::now())),
+        registry,
+        ready: Arc::new(move || status.ready(shown.views(lease::now()).len())),
+        alive: Arc::new(move || alive(running(&probed))),
+        overdue: Arc::new(move |kpi: &str, limit| {
+            overdue::ask(running(&asked), &on_board, &of_plan, kpi, limit)
+        }),
+    }
+}
+
 /// The workers; none before they have started.
 fn running(workers: &OnceLock<Vec<WorkerHandle>>) -> &[WorkerHandle] {
     workers.get().map_or(&[], Vec::as_slice)
@@ -151,32 +215,6 @@ fn running(workers: &OnceLock<Vec<WorkerHandle>>) -> &[WorkerHandle] {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A worker's logic, and the notes it leaves for readiness and metrics.
-fn logic(number: usize, plan: Arc<Plan>, status: Arc<Status>) -> impl FnMut(Call<'_, '_>) + Send {
-    let mut worker = Worker::new(Arc::clone(&plan));
-    let mut noted_at = WallTime(0);
-    move |call| match call {
-        Call::Step(input, effects) => {
-            worker.step(input, effects);
-            match input {
-                Input::Assigned(_) => {
-                    status.joined(number, true);
-                    status.update(number, &worker, &plan, noted_at);
-                }
-                Input::Revoked => status.joined(number, false),
-                Input::Tick { now }
-                    if now < noted_at || now.0 - noted_at.0 >= Span::from_seconds(1).0 =>
-                {
-                    noted_at = now;
-                    status.update(number, &worker, &plan, now);
-                }
-                _ => {}
-            }
-        }
-        Call::Overdue { kpi, limit, reply } => reply(worker.overdue(kpi, limit)),
-    }
 }
 
 fn alive(workers: &[WorkerHandle]) -> Result<(), String> {
@@ -199,33 +237,6 @@ fn alive(workers: &[WorkerHandle]) -> Result<(), String> {
     } else {
         Err(stuck.join("\n"))
     }
-}
-
-/// Asks all workers and waits for their answers.
-fn overdue(
-    workers: &[WorkerHandle],
-    plan: &Plan,
-    kpi: &str,
-    limit: usize,
-) -> Result<Vec<OverdueOrder>, String> {
-    let at = plan.kpis.iter().position(|one| one.id == kpi);
-    let at = at.ok_or_else(|| format!("there is no KPI {kpi}"))?;
-    let kpi = catalogue::plan::KpiId(at as u16);
-    let (answer, answers) = bounded(workers.len());
-    for worker in workers {
-        let answer = answer.clone();
-        // Nobody listens any more after the time-out below.
-        let reply = Box::new(move |orders| drop(answer.send(orders)));
-        worker.request(Request::Overdue { kpi, limit, reply });
-    }
-    drop(answer);
-    let deadline = Instant::now() + ANSWER_WITHIN;
-    let mut all = Vec::new();
-    for _ in workers {
-        let orders = answers.recv_deadline(deadline);
-        all.extend(orders.map_err(|_| "a worker did not answer in time".to_owned())?);
-    }
-    Ok(all)
 }
 
 /// Serves HTTP on a thread of its own until `stopped`.

@@ -2,15 +2,24 @@
 //!
 //! Other processes on the machine disturb wall time more than CPU time: compare the latter.
 
+mod cost;
 mod decode;
 mod event;
+mod feed;
+mod handover;
 mod hold;
 mod job;
 mod latency;
 mod load;
 mod measure;
 mod memory;
+mod orders;
+mod reference;
+mod restart;
 mod scrape;
+mod service;
+mod sight;
+mod snapshots;
 mod topic;
 mod work;
 
@@ -46,7 +55,20 @@ pub enum Part {
     ///
     /// Makes a topic of its own and deletes it in the end.
     Latency(latency::Arguments),
-    /// All four in turn; the options are those of `kafka`.
+    /// From the end of a service that holds many open orders to the same with the right numbers.
+    ///
+    /// Makes a topic of its own and deletes it in the end; `kept run` runs as a process of its own,
+    /// with its state in a temporary folder.
+    Restart(restart::Arguments),
+    /// For how long a scraper sees nothing of a partition that goes from instance to instance.
+    ///
+    /// Makes a topic of its own and deletes it in the end; two `kept run` as processes of their own.
+    Handover(handover::Arguments),
+    /// What publish = commit and snapshots cost in throughput, on a warm topic of a real broker.
+    ///
+    /// The topic is that of `kafka`, and is left there like it.
+    Cost(job::Arguments),
+    /// All seven in turn; the options are those of `kafka`.
     All(job::Arguments),
     /// Delete topics that benchmarks left behind.
     Delete {
@@ -105,12 +127,27 @@ fn measure(part: Part) -> anyhow::Result<()> {
             say(&machine());
             latency::run(&arguments)
         }
+        Part::Restart(arguments) => {
+            say(&machine());
+            restart::run(&arguments)
+        }
+        Part::Handover(arguments) => {
+            say(&machine());
+            handover::run(&arguments)
+        }
+        Part::Cost(arguments) => {
+            say(&machine());
+            cost::run(&arguments)
+        }
         Part::All(arguments) => {
             say(&machine());
             decode::run(DECODE_ORDERS, DECODE_ROUNDS)?;
             job::run(&arguments)?;
+            cost::run(&arguments)?;
             memory::run(&memory::Arguments::default())?;
-            latency::run(&latency::Arguments::of(arguments.brokers().to_owned()))
+            latency::run(&latency::Arguments::of(arguments.brokers().to_owned()))?;
+            restart::run(&restart::Arguments::of(arguments.brokers().to_owned()))?;
+            handover::run(&handover::Arguments::of(arguments.brokers().to_owned()))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use catalogue::estimate::{
-    AtLimits, Estimate, at_limits, estimate, partitions_of_kpis, too_many_series, total_series,
+    AtLimits, Estimate, at_limits, estimate, partitions_of_kpis, total_series,
 };
 use catalogue::plan::{Kind, Plan, TopicId};
 use catalogue::{Settings, warnings};
@@ -26,7 +26,7 @@ pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
-    write(io::stdout().lock(), &summary(&plan));
+    write(io::stdout().lock(), &summary(&settings, &plan));
     if ask_broker {
         return broker(&settings, &plan);
     }
@@ -77,15 +77,8 @@ fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
             );
         }
     };
-    let mut checked = check_broker(&settings.kafka, plan, &mut keys);
+    let checked = check_broker(&settings.kafka, plan, &mut keys);
     write(io::stdout().lock(), &estimates(plan, &checked.partitions));
-    // Only a warning: an instance of several has its share of the partitions, and dimensions
-    // without declared values are guesses. What one partition exceeds was refused before.
-    let many = series_of_all(plan, &checked.partitions).map(|message| Finding {
-        level: Level::Warning,
-        message,
-    });
-    checked.findings.splice(0..0, many);
     let findings = checked.findings;
     let errors = findings
         .iter()
@@ -118,8 +111,11 @@ fn write(mut out: impl io::Write, text: &str) {
 }
 
 /// The plan in a page.
-fn summary(plan: &Plan) -> String {
+fn summary(settings: &Settings, plan: &Plan) -> String {
     let mut text = String::new();
+    for line in &settings.replaced {
+        put(&mut text, line);
+    }
     for topic in &plan.topics {
         let key = topic.key.as_deref().unwrap_or("not named");
         let types = topic.types.join(", ");
@@ -138,17 +134,6 @@ fn summary(plan: &Plan) -> String {
         );
     }
     text
-}
-
-/// Why the series of all partitions are too many for one instance, if so.
-fn series_of_all(plan: &Plan, partitions: &[Option<usize>]) -> Option<String> {
-    let of_kpis = partitions_of_kpis(plan, partitions);
-    too_many_series(
-        plan,
-        &estimate(plan),
-        &of_kpis,
-        &described(plan, partitions),
-    )
 }
 
 /// What the numbers are for.
@@ -191,12 +176,21 @@ fn estimates(plan: &Plan, partitions: &[Option<usize>]) -> String {
                 kpi.id
             ),
         );
+        if let Some(taking) = one.assumption() {
+            put(
+                &mut text,
+                &format!("  {taking}; declare `values` to be exact"),
+            );
+        }
     }
     let what = described(plan, partitions);
     let (total, most) = (total_series(&all, &of_kpis), plan.limits.max_series);
     put(
         &mut text,
-        &format!("\nwith {what}: about {total} series, of {most} allowed"),
+        &format!(
+            "\nwith {what}: about {total} series (max_series = {most} is for one KPI in one \
+             partition)"
+        ),
     );
     let windows = all.iter().zip(&of_kpis);
     let windows = windows.map(|(one, count)| one.state_bytes.saturating_mul(*count));
@@ -253,8 +247,11 @@ mod tests {
             environment: &[],
             files: &[],
         };
-        let (_, plan) = read(&sources).expect("the configuration is good");
-        let summary = summary(&plan);
+        let (mut settings, plan) = read(&sources).expect("the configuration is good");
+        let replaced = "kpi cart of own.toml, line 1, takes the place of pack cart's";
+        settings.replaced = vec![replaced.to_owned()];
+        let summary = summary(&settings, &plan);
+        assert!(summary.contains(replaced), "{summary}");
         assert!(
             summary.contains("equal partition counts: orders, ends\n"),
             "{summary}"
@@ -264,7 +261,9 @@ mod tests {
         let line = line.unwrap_or_else(|| panic!("no line for the KPI in {unknown}"));
         assert!(line.contains("promise"), "{unknown}");
         assert!(unknown.contains("with one partition: "), "{unknown}");
-        assert_eq!(series_of_all(&plan, &[None, None]), None);
+        let taken = "  taking 10 values of region, 5 of channel; declare `values` to be exact\n";
+        assert!(unknown.contains(taken), "no {taken:?} in {unknown}");
+        assert!(!unknown.contains("allowed"), "{unknown}");
     }
 
     #[test]
@@ -286,8 +285,5 @@ mod tests {
         let shown = estimates(&plan, &[Some(7)]);
         let expected = format!("on one instance (7 of shop): about {total} series");
         assert!(shown.contains(&expected), "no {expected:?} in {shown}");
-        assert_eq!(series_of_all(&plan, &[Some(7)]), None);
-        let refused = series_of_all(&plan, &[Some(1000)]).expect("too many");
-        assert!(refused.contains("(1000 of shop)"), "{refused}");
     }
 }

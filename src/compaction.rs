@@ -1,5 +1,6 @@
 //! Asks the broker, beside the running service, whether an input topic is compacted: nothing counted
-//! from one is exact, so `kept run` ends then, as `kept check --broker` would have said.
+//! from one is exact, so `kept run` ends then, as `kept check --broker` would have said; and whether
+//! the dead-letter topic exists, which is only warned of.
 //!
 //! A broker that doesn't answer is asked again until it does; one that keeps the settings of its
 //! topics to itself is taken at its word. Each is warned of once, and the service goes on.
@@ -11,7 +12,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use catalogue::{Plan, Settings};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use kafka::compaction::compaction;
+use kafka::check::dead_letters;
+use kafka::compaction::{Compaction, compaction};
 
 /// How long the broker may take; a stop waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,28 +67,79 @@ impl Drop for Watch {
 
 /// Why some topic must not be read; `None`: none is known, and nothing is left to ask.
 fn ask(settings: &kafka::Settings, plan: &Plan, stopped: &Receiver<()>) -> Option<String> {
-    let mut warned = false;
-    let mut warn = |text: &str| {
-        if !std::mem::replace(&mut warned, true) {
-            tracing::warn!("whether a topic is compacted is not known: {text}");
-        }
-    };
+    let mut doubt = Doubt::default();
+    let (mut letters_known, mut compaction_known) = (false, false);
     loop {
-        match compaction(settings, plan, PATIENCE) {
-            Ok(found) if !found.compacted.is_empty() => return Some(found.compacted.join("; ")),
-            Ok(found) => {
-                if !found.unknown.is_empty() {
-                    warn(&found.unknown.join("; "));
+        if !compaction_known {
+            match compaction(settings, plan, PATIENCE) {
+                Ok(found) if !found.compacted.is_empty() => {
+                    return Some(found.compacted.join("; "));
                 }
-                if !found.is_incomplete {
-                    return None;
-                }
+                Ok(found) => compaction_known = doubt.answered(&found),
+                Err(error) => doubt.warn(&format!("{error}; asking again")),
             }
-            Err(error) => warn(&format!("{error}; asking again")),
+        }
+        // Without an answer the workers have said that no broker can be reached.
+        if let (false, Ok(missing)) = (letters_known, dead_letters(settings, PATIENCE)) {
+            letters_known = true;
+            if let Some(missing) = missing {
+                tracing::warn!("{missing}");
+            }
+        }
+        if letters_known && compaction_known {
+            return None;
         }
         match stopped.recv_timeout(AGAIN_AFTER) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return None,
         }
+    }
+}
+
+/// What was said of not knowing whether a topic is compacted.
+#[derive(Default)]
+struct Doubt {
+    warned: bool,
+}
+
+impl Doubt {
+    fn warn(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!("whether a topic is compacted is not known: {text}");
+        }
+    }
+
+    /// Nothing that the broker tells of is compacted. Whether that was all it has to tell; the doubt
+    /// is taken back then, if there was any and it is gone.
+    fn answered(&mut self, found: &Compaction) -> bool {
+        if !found.unknown.is_empty() {
+            self.warn(&found.unknown.join("; "));
+        } else if !found.is_incomplete && std::mem::take(&mut self.warned) {
+            tracing::info!("the broker says now that no topic is compacted");
+        }
+        !found.is_incomplete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_is_taken_back_only_when_all_is_told() {
+        let mut doubt = Doubt::default();
+        doubt.warn("no answer");
+        let incomplete = Compaction {
+            is_incomplete: true,
+            ..Compaction::default()
+        };
+        assert!(!doubt.answered(&incomplete));
+        assert!(doubt.warned, "not all is known");
+        let secret = Compaction {
+            unknown: vec!["secret".to_owned()],
+            ..Compaction::default()
+        };
+        assert!(doubt.answered(&secret) && doubt.warned, "it stays in doubt");
+        assert!(doubt.answered(&Compaction::default()) && !doubt.warned);
     }
 }

@@ -182,11 +182,11 @@ impl Stage<'_> {
             let mut feeder = self.feeder(begin - HISTORY, begin, producer);
             feeder.history(begin)?;
             let live = feeder.live()?;
-            let app = App::start(settings, &self.plan)?;
+            let app = App::start(settings, &self.plan, None)?;
             return Ok((app, live, begin));
         }
         say("There are records already: the shop opens after them, once the service reads.\n");
-        let app = App::start(settings, &self.plan)?;
+        let app = App::start(settings, &self.plan, None)?;
         wait_until("the service reads all partitions", || {
             app.failure().map_or(Ok(()), Err)?;
             Ok(app.ready().is_ok())
@@ -232,7 +232,8 @@ impl Stage<'_> {
                      open orders in it climbs at once\n  \
                {end}  it ends: what waited completes, and only now the plain p95 jumps\n  \
                8:00  the five minutes of both p95 have left it behind\n\
-             Shown is the shop of 5 s ago (lateness, 30s by default). Ctrl-C stops.\n\n"
+             Shown is the shop of 5 s ago (lateness, 30s by default); a window ends at its last whole pane\n\
+             before that, a sixtieth of it: 5 s of 5m, 1 min of 1h, 24 min of 1d. Ctrl-C stops.\n\n"
         )
     }
 }
@@ -293,7 +294,7 @@ fn show(app: &App, plan: &Plan, begin: EventTime, terminal: bool) -> bool {
     let line = if ready {
         let incident = since >= INCIDENT.0 && since < INCIDENT.1;
         let incident = if incident { "INCIDENT" } else { "calm" };
-        let summary = Summary::of(plan, &app.board().views());
+        let summary = Summary::of(plan, &app.views());
         format!("{time}  {incident:8}  {summary}")
     } else {
         format!("{time}  the service reads what there is ...")

@@ -11,10 +11,18 @@ mod clock;
 mod compaction;
 mod config;
 mod demo;
+mod direct;
+mod keeper;
+mod generate;
 mod logging;
+mod logic;
+mod notices;
+mod overdue;
 mod produce;
 mod run;
 mod signals;
+mod simulate;
+mod state;
 mod status;
 
 use std::path::PathBuf;
@@ -65,6 +73,22 @@ enum Command {
     /// acknowledged, 1 if a line was skipped or a record not delivered, 2 for wrong usage. At a
     /// signal what was sent is still waited for (then 130 or 143); a second one stops at once.
     Produce(produce::Arguments),
+    /// Look at the snapshots of the group's state, or reset it.
+    State {
+        #[command(subcommand)]
+        part: state::Part,
+    },
+    /// Run the production logic in virtual worlds where everything goes wrong, and check all of it.
+    ///
+    /// Needs no broker and no configuration. A seed is one world: the same seed gives the same
+    /// history. Exit codes: 0 if nothing broke, 1 at the first seed in which a check broke (it is
+    /// printed with what went wrong and how to run it again), 2 for wrong usage.
+    Simulate(simulate::Arguments),
+    /// Write rules, alerts, routes, runbooks and the reference page from the catalogue.
+    ///
+    /// Only files that differ are written. Exit codes: 0 if all is written (with --check: up to
+    /// date), 1 if not or if the configuration has problems, 2 for wrong usage.
+    Generate(generate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
         #[command(subcommand)]
@@ -76,6 +100,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
+        Command::State { part } => state::run(&part),
+        Command::Simulate(arguments) => simulate::main(&arguments),
+        Command::Generate(arguments) => generate::main(&arguments),
         Command::Bench { part } => bench::run(part),
         Command::Run { config } => run::run(&config),
         Command::Check { config, broker } => check::run(&config, broker),

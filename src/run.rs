@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use catalogue::{Plan, Settings};
+use store::Store;
 
 use crate::app::App;
 use crate::compaction::Watch;
@@ -25,6 +27,7 @@ pub fn run(path: &Path) -> ExitCode {
         }
     };
     logging::start();
+    crash_on_panic();
     let brokers = &settings.kafka.brokers;
     let kpis = plan.kpis.len();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %brokers, group = settings.kafka.group, kpis, "kept starts");
@@ -38,8 +41,24 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
+/// A bug ends the whole process, at once: a worker that unwinds would wait in its consumer's drop for
+/// callbacks that nobody serves any more, and the rest would go on without it.
+fn crash_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
+}
+
 fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
-    let app = App::start(settings, plan)?;
+    let store = Store::open(&settings.state, &settings.kafka.group)
+        .map_err(|error| anyhow!("the state store ([state] url): {error}"))?;
+    store
+        .make_folder()
+        .map_err(|error| anyhow!("the folder of the state store ([state] url): {error}"))?;
+    tracing::info!(state = store.location(), "snapshots are kept");
+    let app = App::start(settings, plan, Some(&store))?;
     let watch = Watch::start(settings, plan)?;
     until_signal(app, &watch)
 }

@@ -80,11 +80,18 @@ impl Status {
         }
     }
 
-    /// Whether everything that this instance owns is shown; if not, why.
-    pub fn ready(&self) -> Result<(), String> {
+    /// Whether everything that this instance owns is shown; if not, why. `shown` is how many tasks
+    /// are on the board: a worker that is held up has not noted yet that its lease is over.
+    pub fn ready(&self, shown: usize) -> Result<(), String> {
         let rows = self.rows();
         let waiting = rows.iter().filter(|row| !row.joined).count();
-        let catching_up: usize = rows.iter().map(|row| row.tasks.catching_up).sum();
+        let sum = |count: fn(&TaskCounts) -> usize| -> usize {
+            rows.iter().map(|row| count(&row.tasks)).sum()
+        };
+        let catching_up = sum(|tasks| tasks.catching_up);
+        let restoring = sum(|tasks| tasks.restoring);
+        let served = sum(|tasks| tasks.serving + tasks.fenced);
+        let fenced = served.saturating_sub(shown);
         let mut reasons = Vec::new();
         if waiting > 0 {
             let all = rows.len();
@@ -95,6 +102,16 @@ impl Status {
         if catching_up > 0 {
             reasons.push(format!(
                 "{catching_up} tasks are catching up with their partitions"
+            ));
+        }
+        if restoring > 0 {
+            reasons.push(format!(
+                "{restoring} tasks are getting back to what is committed"
+            ));
+        }
+        if fenced > 0 {
+            reasons.push(format!(
+                "{fenced} tasks are fenced: no commit went through for as long as a lease"
             ));
         }
         if reasons.is_empty() {
@@ -110,6 +127,8 @@ impl Status {
         };
         let show = |state: &str, count| self.tasks.with_label_values(&[state]).set(count);
         show("catching_up", sum(|tasks| tasks.catching_up));
+        show("restoring", sum(|tasks| tasks.restoring));
+        show("fenced", sum(|tasks| tasks.fenced));
         show("serving", sum(|tasks| tasks.serving));
     }
 

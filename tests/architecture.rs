@@ -15,24 +15,27 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each of them may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("events", &[]),
     ("catalogue", &["events"]),
     ("engine", &["events", "catalogue"]),
     ("pipeline", &["events", "catalogue", "engine"]),
     ("exposition", &["events", "catalogue", "engine"]),
+    ("generate", &["events", "catalogue"]),
     ("simulator", &["events", "catalogue", "engine", "pipeline"]),
     ("kafka", &["events", "catalogue", "engine", "pipeline"]),
+    ("store", &["events", "catalogue", "engine", "pipeline"]),
     ("server", &["events", "catalogue", "engine", "exposition"]),
     ("support", &[]),
 ];
 
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "events",
     "catalogue",
     "engine",
     "pipeline",
     "exposition",
+    "generate",
     "simulator",
 ];
 
@@ -115,7 +118,7 @@ fn pure_crates_do_not_lift_the_ban_on_clocks() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn unsafe_code_is_in_few_files() {
     let mut found = Vec::new();
     for folder in ["src", "crates", "tests/support"] {
         let files = sources(Path::new(folder));
@@ -124,7 +127,15 @@ fn unsafe_code_is_in_one_file() {
             .filter(|file| file.1.contains("allow(unsafe_code)"));
         found.extend(lifting.map(|file| file.0.clone()));
     }
-    assert_eq!(found, ["crates/kafka/src/batch.rs"]);
+    found.sort();
+    let allowed = [
+        "src/batch.rs",
+        "src/commit_queue.rs",
+        "src/metadata.rs",
+        "tests/broker/commits.rs",
+    ];
+    let allowed = allowed.map(|file| format!("crates/kafka/{file}"));
+    assert_eq!(found, allowed);
 }
 
 /// Who depends on whom, by package name, without dev dependencies.

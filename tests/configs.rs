@@ -122,6 +122,9 @@ fn describe(settings: &Settings, plan: &Plan) -> String {
     for client in &settings.kafka.client {
         put(&mut text, &format!("client {} = {}", client.0, client.1));
     }
+    for option in &settings.state.options {
+        put(&mut text, &format!("option {} = {}", option.0, option.1));
+    }
     for topic in &plan.topics {
         put(&mut text, &format!("{topic:?}"));
     }

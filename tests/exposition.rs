@@ -45,6 +45,7 @@ fn promtool_and_the_openmetrics_parser_accept_every_scrape() {
     let parsed = parse_open_metrics(&kept);
     let samples = kept.scrape();
     formats_agree(&parsed, &samples);
+    state_is_observable(&kept);
     let odd = [("region", ODD_REGION)];
     assert_eq!(
         samples.sum("shop_fulfilment_started_total", &odd),
@@ -176,6 +177,47 @@ fn await_value(prometheus: &Prometheus, query: &str, expected: f64) {
 }
 
 /// Exit code 0 and not a word.
+/// What alerts about commits, snapshots and hand-overs rest on: there from the start, so that a
+/// `rate` sees the first increase, and of the kind that it says.
+fn state_is_observable(kept: &Kept) {
+    let snapshot = "kept_snapshot_last_success_timestamp_seconds";
+    until(LONG, "the first snapshots are saved", || {
+        kept.scrape().get(snapshot, &[("partition", "2")]).is_some()
+    });
+    let answer = kept.get("/metrics", &[("Accept", "text/plain")]);
+    let text = String::from_utf8(answer.body).expect("metrics are text");
+    let kinds = [
+        ("kept_tasks", "gauge"),
+        ("kept_rebalances_total", "counter"),
+        ("kept_commit_seconds", "histogram"),
+        ("kept_commit_failures_total", "counter"),
+        ("kept_task_events_total", "counter"),
+        ("kept_state_lost_total", "counter"),
+        ("kept_log_gap_records_total", "counter"),
+        (snapshot, "gauge"),
+        ("kept_snapshot_bytes", "gauge"),
+        ("kept_snapshot_seconds", "histogram"),
+        ("kept_snapshot_failures_total", "counter"),
+        ("kept_snapshots_refused_total", "counter"),
+    ];
+    for (name, kind) in kinds {
+        let line = format!("# TYPE {name} {kind}");
+        assert!(text.lines().any(|found| found == line), "no {line}");
+    }
+    let samples = kept.scrape();
+    let tasks = |state| samples.get("kept_tasks", &[("state", state)]);
+    let of_tasks = ["serving", "catching_up", "restoring", "fenced"].map(tasks);
+    assert_eq!(of_tasks, [Some(3.0), Some(0.0), Some(0.0), Some(0.0)]);
+    let events = |event| samples.get("kept_task_events_total", &[("event", event)]);
+    let of_tasks = ["serving", "foreign_commit", "totals_lost"].map(events);
+    assert_eq!(of_tasks, [Some(3.0), Some(0.0), Some(0.0)]);
+    let gap = [("topic", shop::TOPIC.0)];
+    assert_eq!(samples.sum("kept_log_gap_records_total", &gap), Some(0.0));
+    let commits = samples.get("kept_commit_seconds_count", &[]);
+    assert!(commits.is_some_and(|count| count >= 1.0), "{commits:?}");
+    check_with_promtool(kept);
+}
+
 #[track_caller]
 fn check_with_promtool(kept: &Kept) {
     let answer = kept.get("/metrics", &[("Accept", "text/plain")]);
@@ -186,7 +228,7 @@ fn check_with_promtool(kept: &Kept) {
     );
     let file = kept.folder().join("metrics.txt");
     fs::write(&file, &answer.body).expect("the folder is writable");
-    let mut promtool = Command::new("promtool");
+    let mut promtool = Command::new(installed("prometheus/promtool"));
     promtool
         .args(["check", "metrics"])
         .stdin(File::open(&file).expect("it was just written"));

@@ -20,6 +20,8 @@ use feed::{await_events, produce};
 use shop::Orders;
 
 const LONG: Duration = Duration::from_secs(60);
+/// How soon a person is to be told.
+const SOON: Duration = Duration::from_secs(15);
 /// The service's own grace time, and a little.
 const GRACE: Duration = Duration::from_secs(12);
 
@@ -64,6 +66,9 @@ fn a_broker_that_is_down_at_the_start_and_gone_later_costs_nothing() {
 
     let all = (before.len() + after.len()) as u64;
     let samples = await_events(&kept, all);
+    until(LONG, "that it is over is logged", || {
+        kept.log().contains("the broker answers again")
+    });
     let mut orders = Orders::default();
     orders.read(&before);
     orders.read(&after);
@@ -99,6 +104,46 @@ fn a_missing_topic_is_named_and_read_once_it_is_there() {
     let lines = shop::lines(&mut shop::open(6, Span::from_seconds(60)), Span::ZERO);
     produce(&kept, &lines);
     await_events(&kept, lines.len() as u64);
+    assert!(kept.terminate().success(), "{}", kept.log());
+}
+
+/// A name that nobody knows, and TLS where none is spoken: librdkafka's own sentence says so, soon
+/// after the bare name of the error, and a broken handshake counts as authentication.
+#[test]
+fn why_no_broker_can_be_reached_is_said_within_seconds() {
+    let kafka = Kafka::shared();
+    let topic = shop::TOPIC;
+    let plain = feed::config(kafka, "why", &["promise"], &[], &[topic]);
+    let unknown = plain.replace(&kafka.brokers(), "no-such-host.invalid:9092");
+    let secure = format!("{plain}[kafka.client]\nsecurity.protocol = \"SSL\"\n");
+    for (config, said, kind) in [
+        (unknown, "Failed to resolve", "broker_unreachable"),
+        (secure, "SSL handshake failed", "authentication"),
+    ] {
+        let mut kept = Kept::start(env!("CARGO_BIN_EXE_kept"), &config);
+        until(SOON, said, || kept.log().contains(said));
+        await_trouble(&mut kept, kind, 1.0);
+        assert!(kept.terminate().success(), "{}", kept.log());
+    }
+}
+
+#[test]
+fn a_missing_dead_letter_topic_is_named_at_the_start() {
+    let kafka = Kafka::shared();
+    let topic = ("shop.unlettered", shop::TOPIC.1, shop::TOPIC.2);
+    kafka.create_topic(topic.0, 1, &[]);
+    let letters = "no.such.letters";
+    let config = feed::config(kafka, "unlettered", &["promise"], &[], &[topic]).replace(
+        "[kafka]\n",
+        &format!("[kafka]\ndead_letter_topic = \"{letters}\"\n"),
+    );
+    let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
+    let missing = "does not exist on";
+    until(SOON, "the missing topic is named", || {
+        let log = kept.log();
+        let mut lines = log.lines();
+        lines.any(|line| line.contains(letters) && line.contains(missing))
+    });
     assert!(kept.terminate().success(), "{}", kept.log());
 }
 

@@ -8,15 +8,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use catalogue::Plan;
-use catalogue::plan::TopicId;
 use engine::View;
 use engine::view::KindView;
 use events::{Decoder, KafkaTime, Record, WallTime};
 use exposition::{Format, encode, families};
-use pipeline::{Assignment, Effect, Input, Worker, projection};
+use pipeline::projection;
 
 use super::measure::{Lap, Spread, Table, Watch, grouped, megabytes, peak_resident_bytes, say};
 use super::work;
+use crate::direct::Direct;
 
 /// Records of one partition in a row.
 const RUN: usize = 1000;
@@ -24,7 +24,6 @@ const RUN: usize = 1000;
 const BATCH: usize = 4096;
 /// Seconds of event time that are fed live.
 const LIVE_SECONDS: i64 = 100;
-const TOPIC: TopicId = TopicId(0);
 
 /// The records of one partition, one after the other.
 #[derive(Default)]
@@ -139,58 +138,34 @@ fn decode(plan: &Plan, logs: &[Log]) -> anyhow::Result<Lap> {
     watch.stop()
 }
 
-fn step(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<(Lap, Worker)> {
+fn step(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<(Lap, Direct)> {
     let mut worker = assigned(plan);
-    let mut effects = Vec::new();
     let (mut taken, now) = (0, after(logs, 0));
     let watch = Watch::start()?;
     in_turn(logs, |partition, offset| {
-        feed(&mut worker, logs, (partition, offset), &mut effects);
+        feed(&mut worker, logs, (partition, offset));
         taken += 1;
         if taken % BATCH == 0 {
-            worker.step(Input::Tick { now }, &mut effects);
+            black_box(worker.tick(now));
         }
-        effects.clear();
     });
     Ok((watch.stop()?, worker))
 }
 
 /// A worker that has all partitions of one topic, from their beginnings.
-pub fn assigned(plan: &Arc<Plan>) -> Worker {
-    let mut worker = Worker::new(Arc::clone(plan));
-    let assignment = |partition| Assignment {
-        topic: TOPIC,
-        partition,
-        start: 0,
-    };
-    let assignments: Vec<Assignment> = (0..work::PARTITIONS).map(assignment).collect();
-    worker.step(Input::Assigned(&assignments), &mut Vec::new());
-    worker
+pub fn assigned(plan: &Arc<Plan>) -> Direct {
+    Direct::new(plan, work::PARTITIONS)
 }
 
-fn feed(worker: &mut Worker, logs: &[Log], at: (usize, usize), effects: &mut Vec<Effect>) {
-    let (partition, offset) = at;
-    let input = Input::Record {
-        topic: TOPIC,
-        partition: partition as i32,
-        offset: offset as i64,
-        record: logs[partition].record(offset),
-    };
-    worker.step(input, effects);
+fn feed(worker: &mut Direct, logs: &[Log], (partition, offset): (usize, usize)) {
+    let record = logs[partition].record(offset);
+    worker.record(partition as i32, offset as i64, record);
 }
 
-/// Says that all partitions were read to these offsets, and lets time pass.
-pub fn tick(worker: &mut Worker, ends: &[usize], now: WallTime, effects: &mut Vec<Effect>) {
-    for (partition, &end) in ends.iter().enumerate() {
-        let input = Input::EndObserved {
-            topic: TOPIC,
-            partition: partition as i32,
-            end: end as i64,
-            at: now,
-        };
-        worker.step(input, effects);
-    }
-    worker.step(Input::Tick { now }, effects);
+/// Says where the partitions end and what time it is; what is published then.
+pub fn tick(worker: &mut Direct, ends: &[usize], now: WallTime) -> Vec<Arc<View>> {
+    worker.ends(ends.iter().map(|end| *end as i64), now);
+    worker.tick(now)
 }
 
 /// So many seconds after the last record.
@@ -201,12 +176,12 @@ fn after(logs: &[Log], seconds: i64) -> WallTime {
 }
 
 /// What the worker holds, and what it counted, in words.
-fn describe(mut worker: Worker, logs: &[Log]) -> String {
+fn describe(mut worker: Direct, logs: &[Log]) -> String {
     let ends: Vec<usize> = logs.iter().map(|log| log.ends.len()).collect();
-    let mut effects = Vec::new();
-    tick(&mut worker, &ends, after(logs, 0), &mut effects);
+    // A second after the last tick: a view is made once a second.
+    let views = tick(&mut worker, &ends, after(logs, 1));
     let (mut open, mut finished, mut dedupe, mut bytes) = (0, 0, 0, 0);
-    for view in published(&effects) {
+    for view in views {
         open += view.entries.open;
         finished += view.entries.finished;
         dedupe += view.entries.dedupe;
@@ -218,18 +193,9 @@ fn describe(mut worker: Worker, logs: &[Log]) -> String {
     )
 }
 
-/// The views among the effects.
-pub fn published(effects: &[Effect]) -> impl Iterator<Item = &Arc<View>> {
-    effects.iter().filter_map(|effect| match effect {
-        Effect::Publish(view) => Some(view),
-        _ => None,
-    })
-}
-
 /// Feeds the last seconds live and times what makes the views, and what makes text of them.
 fn views(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<()> {
     let mut worker = assigned(plan);
-    let mut effects = Vec::new();
     let mut next = vec![0; logs.len()];
     let (mut ticks, mut renders) = (Vec::new(), Vec::new());
     let (mut label_sets, mut lines) = (0, 0);
@@ -241,20 +207,13 @@ fn views(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<()> {
                 .get(next[partition])
                 .is_some_and(|entry| entry.1.0 <= now.0)
             {
-                feed(
-                    &mut worker,
-                    logs,
-                    (partition, next[partition]),
-                    &mut effects,
-                );
+                feed(&mut worker, logs, (partition, next[partition]));
                 next[partition] += 1;
             }
         }
-        effects.clear();
         let watch = Watch::start()?;
-        tick(&mut worker, &next, now, &mut effects);
+        let views = tick(&mut worker, &next, now);
         ticks.push(watch.stop()?);
-        let views: Vec<Arc<View>> = published(&effects).map(Arc::clone).collect();
         let watch = Watch::start()?;
         let text = encode(Format::Text, &families(plan, &views, &[]));
         renders.push(watch.stop()?);

@@ -5,20 +5,18 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use catalogue::Plan;
-use catalogue::plan::TopicId;
 use clap::ValueEnum as _;
 use engine::View;
 use events::{KafkaTime, Record, WallTime};
 use exposition::{Format, encode, families};
-use pipeline::{Effect, Input, Worker};
 
-use super::decode::{assigned, published, tick};
+use super::decode::{assigned, tick};
 use super::event::Event;
 use super::measure::{resident_bytes, say};
 use super::scrape::series;
 use super::work::{self, FIRST_MS, PARTITIONS, REGIONS, mix};
+use crate::direct::Direct;
 
-const TOPIC: TopicId = TopicId(0);
 /// Between two orders: 500 are placed in a second, so some are past their limit, some are not.
 const ORDER_EVERY_MS: i64 = 2;
 /// Orders that are there before the first reading: one of each region on each partition.
@@ -228,40 +226,36 @@ fn plan(case: Case) -> anyhow::Result<Plan> {
 
 /// A worker and what it was given.
 struct Feed {
-    worker: Worker,
-    effects: Vec<Effect>,
+    worker: Direct,
     /// Of each partition, how many records it has.
     ends: Vec<usize>,
     text: String,
     last_millis: i64,
+    shown_at: WallTime,
 }
 
 impl Feed {
     fn new(plan: &Arc<Plan>) -> Feed {
         Feed {
             worker: assigned(plan),
-            effects: Vec::new(),
             ends: vec![0; PARTITIONS as usize],
             text: String::new(),
             last_millis: 0,
+            shown_at: WallTime(0),
         }
     }
 
     fn take(&mut self, partition: usize, event: Event<'_>) {
         event.write(&mut self.text);
-        let input = Input::Record {
-            topic: TOPIC,
-            partition: partition as i32,
-            offset: self.ends[partition] as i64,
-            record: Record {
-                timestamp: Some(KafkaTime::from_millis(event.millis)),
-                key: None,
-                value: Some(self.text.as_bytes()),
-                headers: &[],
-            },
+        let record = Record {
+            timestamp: Some(KafkaTime::from_millis(event.millis)),
+            key: None,
+            value: Some(self.text.as_bytes()),
+            headers: &[],
         };
-        self.worker.step(input, &mut self.effects);
-        assert!(self.effects.is_empty(), "an event of ours is refused");
+        let offset = self.ends[partition] as i64;
+        let taken = self.worker.record(partition as i32, offset, record);
+        assert!(taken, "an event of ours is refused");
         self.ends[partition] += 1;
         self.last_millis = event.millis;
     }
@@ -323,9 +317,10 @@ impl Feed {
 
     /// The views of all tasks, caught up with everything.
     fn views(&mut self) -> Vec<Arc<View>> {
-        let now = WallTime(self.last_millis * 1000);
-        tick(&mut self.worker, &self.ends, now, &mut self.effects);
-        published(&self.effects).map(Arc::clone).collect()
+        // A second after the last ones at least, or there are no new ones.
+        let next = self.shown_at.0 + 1_000_000;
+        self.shown_at = WallTime(next.max(self.last_millis * 1000));
+        tick(&mut self.worker, &self.ends, self.shown_at)
     }
 }
 

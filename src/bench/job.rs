@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::ValueEnum as _;
 use engine::View;
 use engine::view::KindView;
 use kafka::Metrics;
@@ -16,13 +17,13 @@ use kafka::Metrics;
 use super::measure::{
     Spread, Table, grouped, megabytes, peak_resident_bytes, process_cpu_seconds, say,
 };
-use super::{topic, work};
+use super::{cost, topic, work};
 use crate::app::App;
 
 /// The longest that one run may take.
-const RUN_WITHIN: Duration = Duration::from_secs(600);
+pub const RUN_WITHIN: Duration = Duration::from_secs(600);
 /// Between two looks whether all is done.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a child process measures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -31,13 +32,23 @@ pub enum Measured {
     Kept,
     /// The loop that only counts.
     Bare,
+    /// A worker whose commits are not sent: see `cost`.
+    Unasked,
+    /// A worker without snapshots.
+    Committed,
+    /// A worker with snapshots.
+    Saved,
 }
 
 /// One run, in a line of text between the processes: see `line` and `parse`.
-struct Run {
-    events: u64,
-    wall_seconds: f64,
-    cpu_seconds: f64,
+pub struct Run {
+    /// How many were taken.
+    pub events: u64,
+    /// From the start to the last view.
+    pub wall_seconds: f64,
+    /// Of the whole process.
+    pub cpu_seconds: f64,
+    /// The most memory in use.
     peak_bytes: u64,
     /// What was found, in words.
     note: String,
@@ -91,7 +102,7 @@ pub struct Arguments {
 }
 
 /// Parses `name=value`.
-fn setting(text: &str) -> Result<(String, String), String> {
+pub fn setting(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').ok_or("it is name=value")?;
     Ok((parts.0.to_owned(), parts.1.to_owned()))
 }
@@ -102,33 +113,40 @@ impl Arguments {
         &self.brokers
     }
 
-    fn topic(&self) -> String {
+    /// How often each is run.
+    pub fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// The topic with all events of W.
+    pub fn topic(&self) -> String {
         format!("kept-bench-{}-{}", self.orders, self.batch_bytes)
     }
 
-    fn wanted(&self) -> u64 {
+    /// How many events that is.
+    pub fn wanted(&self) -> u64 {
         self.orders * work::EVENTS_PER_ORDER
+    }
+
+    /// Runs something with the topic loaded and deletes it in the end if that is wanted.
+    pub fn with_topic(&self, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let topic = self.topic();
+        let loaded = topic::ensure_loaded(&self.brokers, &topic, self.orders, self.batch_bytes);
+        let result = loaded.and_then(|()| run());
+        if self.delete {
+            topic::delete(&self.brokers, &[topic])?;
+        }
+        result
     }
 }
 
 /// Measures and prints.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let result = measure_all(arguments);
-    if arguments.delete {
-        topic::delete(&arguments.brokers, &[arguments.topic()])?;
-    }
-    result
+    arguments.with_topic(|| measure_all(arguments))
 }
 
 fn measure_all(arguments: &Arguments) -> anyhow::Result<()> {
     let (name, rounds) = (arguments.topic(), arguments.rounds);
-    let Arguments {
-        brokers,
-        orders,
-        batch_bytes,
-        ..
-    } = arguments;
-    topic::ensure_loaded(brokers, &name, *orders, *batch_bytes)?;
     let start = |measured| child(measured, arguments);
     start(Measured::Bare).context("reading the topic once, to warm it")?;
     let (mut kept, mut bare) = (Vec::new(), Vec::new());
@@ -179,17 +197,15 @@ fn measure_all(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Runs this program again for one measurement.
-fn child(measured: Measured, arguments: &Arguments) -> anyhow::Result<Run> {
+pub fn child(measured: Measured, arguments: &Arguments) -> anyhow::Result<Run> {
     let mut command = Command::new(std::env::current_exe()?);
-    let name = match measured {
-        Measured::Kept => "kept",
-        Measured::Bare => "bare",
-    };
+    let name = measured.to_possible_value();
+    let name = name.expect("none is hidden").get_name().to_owned();
     let (orders, batch_bytes) = (
         arguments.orders.to_string(),
         arguments.batch_bytes.to_string(),
     );
-    command.args(["bench", "child", name, "--brokers", &arguments.brokers]);
+    command.args(["bench", "child", &name, "--brokers", &arguments.brokers]);
     command.args(["--orders", &orders, "--batch-bytes", &batch_bytes]);
     command.args(["--workers", &arguments.workers.to_string()]);
     for (name, value) in &arguments.client {
@@ -206,6 +222,9 @@ pub fn measure(measured: Measured, arguments: &Arguments) -> anyhow::Result<()> 
     let run = match measured {
         Measured::Kept => kept(arguments)?,
         Measured::Bare => bare(arguments)?,
+        Measured::Unasked | Measured::Committed | Measured::Saved => {
+            cost::measure(measured, arguments)?
+        }
     };
     say(&run.line());
     Ok(())
@@ -233,12 +252,12 @@ fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
     settings.kafka.workers = Some(arguments.workers);
     settings.kafka.client.clone_from(&arguments.client);
     let began = Instant::now();
-    let app = App::start(&settings, &Arc::new(plan))?;
+    let app = App::start(&settings, &Arc::new(plan), None)?;
     let views = loop {
         if let Some(failure) = app.failure() {
             return Err(failure);
         }
-        let views = app.board().views();
+        let views = app.views();
         let taken: i64 = views.iter().flat_map(|view| &view.offsets).sum();
         if taken >= i64::try_from(wanted)? {
             break views;
@@ -253,7 +272,8 @@ fn kept(arguments: &Arguments) -> anyhow::Result<Run> {
     Ok(run)
 }
 
-fn finish(began: Instant, events: u64, note: String) -> anyhow::Result<Run> {
+/// A run that began then and ends now.
+pub fn finish(began: Instant, events: u64, note: String) -> anyhow::Result<Run> {
     Ok(Run {
         events,
         wall_seconds: began.elapsed().as_secs_f64(),

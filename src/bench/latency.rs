@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
     let (settings, plan) = settings(&arguments.brokers, name)?;
-    let app = App::start(&settings, &Arc::new(plan))?;
+    let app = App::start(&settings, &Arc::new(plan), None)?;
     let mut watcher = Watcher::new(&app);
     watcher.wait_until_ready()?;
     let load = |number, marks_per_second, events_per_second, lasts| Load {
@@ -86,6 +86,7 @@ fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
         marks_per_second,
         events_per_second,
         lasts,
+        stop: Arc::default(),
     };
     show("every label set once");
     watcher.part(load(0, 0.0, PRIMING_RATE, PRIMING), false)?;
@@ -148,7 +149,7 @@ impl Watcher<'_> {
 
     fn wait_until_ready(&self) -> anyhow::Result<()> {
         let began = Instant::now();
-        while self.app.ready().is_err() || self.app.board().views().len() < self.shown.len() {
+        while self.app.ready().is_err() || self.app.views().len() < self.shown.len() {
             self.check()?;
             let ready = self.app.ready();
             ensure!(

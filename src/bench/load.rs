@@ -3,6 +3,8 @@
 //! A marked event's time of sending is told before it is sent. The marks of a partition are shown
 //! in their order, so the n-th is on a scrape when that partition's counter is n.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,8 @@ pub struct Load {
     pub events_per_second: f64,
     /// How long.
     pub lasts: Duration,
+    /// True: end now.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// What was sent: marks and other events.
@@ -110,7 +114,7 @@ impl Run {
                 self.order(fulfilled, "order.fulfilled", placed_at + took)?;
                 fulfilled += 1;
             }
-            if elapsed >= self.load.lasts {
+            if elapsed >= self.load.lasts || self.load.stop.load(Ordering::Relaxed) {
                 break;
             }
             std::thread::sleep(EVERY);

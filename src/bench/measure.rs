@@ -117,6 +117,25 @@ pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted.get(at).copied().unwrap_or(0.0)
 }
 
+/// A quantile of a histogram's buckets as (upper edge, how many are not above it), ascending:
+/// linear within a bucket, as Prometheus' `histogram_quantile` has it; 0 without any.
+pub fn bucket_quantile(buckets: &[(f64, u64)], q: f64) -> f64 {
+    let count = buckets.last().map_or(0, |bucket| bucket.1);
+    let rank = q * count as f64;
+    let (mut low, mut below) = (0.0, 0);
+    for &(edge, up_to) in buckets {
+        if up_to as f64 >= rank && up_to > below {
+            if edge.is_infinite() {
+                return low;
+            }
+            let part = (rank - below as f64) / (up_to - below) as f64;
+            return low + (edge - low) * part;
+        }
+        (low, below) = (edge, up_to);
+    }
+    0.0
+}
+
 /// Rows of text under a heading, in columns.
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -211,6 +230,16 @@ mod tests {
         let Spread { min, median, max } = Spread::of([3.0, 1.0, 2.0, 9.0].into_iter());
         assert_eq!((min, median, max), (1.0, 2.0, 9.0));
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.99), 4.0);
+    }
+
+    #[test]
+    fn a_quantile_of_buckets_lies_within_its_bucket() {
+        let buckets = [(1.0, 0), (2.0, 10), (4.0, 20), (f64::INFINITY, 20)];
+        let at = |q| bucket_quantile(&buckets, q);
+        assert_eq!([at(0.25), at(0.5), at(0.75), at(1.0)], [1.5, 2.0, 3.0, 4.0]);
+        let above = [(1.0, 0), (f64::INFINITY, 5)];
+        assert_eq!(bucket_quantile(&above, 0.5), 1.0);
+        assert_eq!(bucket_quantile(&[], 0.5), 0.0);
     }
 
     #[test]

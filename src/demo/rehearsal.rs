@@ -4,35 +4,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalogue::plan::TopicId;
 use engine::View;
 use events::{EventTime, Record, Span, WallTime};
-use pipeline::{Assignment, Effect, Input, Worker};
 use simulator::shop::Shop;
 
 use super::RATES;
 use super::shop::{HISTORY, PARTITIONS, settings};
 use super::summary::Summary;
+use crate::direct::Direct;
 
 /// The demo's beginning.
 const BEGIN: EventTime = EventTime(1_767_225_600_000_000);
-const TOPIC: TopicId = TopicId(0);
 
 /// What is shown at each second of the first ten minutes, and the largest partition's bytes.
 fn rehearse(seed: u64, rate: f64) -> (Vec<Summary>, usize) {
     let (_, plan) = super::read_configuration(&[]).expect("the demo's configuration is good");
     let plan = Arc::new(plan);
     let mut shop = Shop::new(seed, settings(rate, BEGIN - HISTORY, BEGIN));
-    let mut worker = Worker::new(Arc::clone(&plan));
-    let assignments: Vec<Assignment> = (0..PARTITIONS)
-        .map(|partition| Assignment {
-            topic: TOPIC,
-            partition,
-            start: 0,
-        })
-        .collect();
-    let mut effects = Vec::new();
-    worker.step(Input::Assigned(&assignments), &mut effects);
+    let mut worker = Direct::new(&plan, PARTITIONS);
     let mut ends: BTreeMap<i32, (i64, usize)> =
         (0..PARTITIONS).map(|each| (each, (0, 0))).collect();
     let mut views: BTreeMap<i32, Arc<View>> = BTreeMap::new();
@@ -47,32 +36,14 @@ fn rehearse(seed: u64, rate: f64) -> (Vec<Summary>, usize) {
                 value: Some(&produced.value),
                 headers: &[],
             };
-            let input = Input::Record {
-                topic: TOPIC,
-                partition: produced.partition,
-                offset: *offset,
-                record,
-            };
-            worker.step(input, &mut effects);
+            worker.record(produced.partition, *offset, record);
             *offset += 1;
             *bytes += produced.value.len();
         }
         let now = WallTime(now.0);
-        for (&partition, &(end, _)) in &ends {
-            let at = now;
-            let input = Input::EndObserved {
-                topic: TOPIC,
-                partition,
-                end,
-                at,
-            };
-            worker.step(input, &mut effects);
-        }
-        worker.step(Input::Tick { now }, &mut effects);
-        for effect in effects.drain(..) {
-            if let Effect::Publish(view) = effect {
-                views.insert(view.partition, view);
-            }
+        worker.ends(ends.values().map(|end| end.0), now);
+        for view in worker.tick(now) {
+            views.insert(view.partition, view);
         }
         let views: Vec<Arc<View>> = views.values().cloned().collect();
         shown.push(Summary::of(&plan, &views));

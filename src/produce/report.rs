@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use catalogue::Plan;
+use events::shown;
 
 use super::outlet::Outlet;
 use super::validate::Accepted;
@@ -86,7 +87,7 @@ impl<'a> Report<'a> {
             Some(count) => *count += 1,
             None => {
                 self.unknown_types.insert(name.to_owned(), 1);
-                let place = self.place(line);
+                let (place, name) = (self.place(line), shown(name));
                 self.say(&format!(
                     "{place}: warning: type \"{name}\" is neither a canonical type nor used by a \
                      KPI; its events are sent and will be counted as ignored"
@@ -139,6 +140,7 @@ impl<'a> Report<'a> {
             ));
         }
         for (name, count) in std::mem::take(&mut self.unknown_types) {
+            let name = shown(&name);
             self.say(&format!("warning: of unknown type \"{name}\": {count}"));
         }
         let mut text = format!("{}: {} lines", self.file, self.lines);

@@ -7,7 +7,7 @@ use catalogue::canonical;
 use catalogue::plan::{Plan, TopicId};
 use engine::fields::FieldChecks;
 use events::{
-    Decoder, EventTime, FieldId, KafkaTime, ProjectedType, Projection, Record, Reject, Value,
+    Decoder, EventTime, FieldId, KafkaTime, ProjectedType, Projection, Record, Reject, Value, shown,
 };
 
 use super::explain::{explain, explain_fields};
@@ -116,7 +116,7 @@ impl<'p> Validator<'p> {
         let topic = match rule.topics[..] {
             [topic] => topic,
             [] => {
-                let text = format!("no topic carries type \"{}\"", event.type_name);
+                let text = format!("no topic carries type \"{}\"", shown(event.type_name));
                 return Err(Refusal::Bad(text));
             }
             _ => return Err(ambiguous(plan, event.type_name, &rule.topics)),
@@ -152,7 +152,8 @@ impl<'p> Validator<'p> {
     pub fn learn(&mut self, type_name: &str) -> Result<(), String> {
         if self.projection.types.len() - self.known_types >= UNKNOWN_TYPES {
             return Err(format!(
-                "type \"{type_name}\" is the {UNKNOWN_TYPES}th that nobody knows"
+                "type \"{}\" is the {UNKNOWN_TYPES}th that nobody knows",
+                shown(type_name)
             ));
         }
         let rule = rule(self.plan, self.chosen, &self.projection, type_name);
@@ -195,7 +196,8 @@ fn ambiguous(plan: &Plan, type_name: &str, topics: &[usize]) -> Refusal {
     let names = topics.iter().map(|&at| plan.topics[at].name.as_str());
     let names: Vec<&str> = names.collect();
     Refusal::Ambiguous(format!(
-        "type \"{type_name}\" is carried by {}: choose one with --topic",
+        "type \"{}\" is carried by {}: choose one with --topic",
+        shown(type_name),
         names.join(" and ")
     ))
 }

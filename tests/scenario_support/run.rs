@@ -8,7 +8,8 @@ use catalogue::{FileText, Sources};
 use engine::View;
 use events::{EventTime, Record, Span, WallTime};
 use exposition::{Format, encode, families};
-use pipeline::{Assignment, Effect, Input, Worker};
+use pipeline::port::Position;
+use pipeline::{Effect, Input, LeaseTime, LogGap, Options, Rules, Worker};
 
 use super::record::Sent;
 use super::script::{At, Expect, Script, Step};
@@ -25,6 +26,13 @@ pub enum Order {
 
 const TOPIC: &str = "[[kafka.topic]]\nname = \"shop.events\"\n";
 const FILE: &str = "definitions.toml";
+/// Nothing is saved, and a scenario's time may leap: a lease is long.
+const OPTIONS: Options = Options {
+    lease: Span::from_seconds(1_000_000_000),
+    snapshot_every: Span::from_seconds(10),
+    log_gap: LogGap::Continue,
+    state: false,
+};
 /// How many series a failure shows.
 const NEARBY: usize = 12;
 
@@ -133,8 +141,9 @@ fn plan(script: &Script) -> Result<Plan, String> {
 struct Runner {
     plan: Arc<Plan>,
     worker: Worker,
-    /// The next offset of each partition.
+    /// The next offset of each partition of all topics.
     ends: BTreeMap<(TopicId, i32), i64>,
+    partitions: i32,
     /// The views that are shown.
     views: HashMap<(usize, i32), Arc<View>>,
     now: WallTime,
@@ -146,23 +155,20 @@ impl Runner {
         let places =
             topics.flat_map(|topic| (0..partitions).map(move |partition| (topic, partition)));
         let ends: BTreeMap<_, _> = places.map(|place| (place, 0)).collect();
-        let assignments: Vec<Assignment> = ends
-            .keys()
-            .map(|&(topic, partition)| Assignment {
-                topic,
-                partition,
-                start: 0,
-            })
-            .collect();
-        let mut worker = Worker::new(Arc::clone(&plan));
-        worker.step(Input::Assigned(&assignments), &mut Vec::new());
-        Runner {
+        let share: Vec<(TopicId, i32)> = ends.keys().copied().collect();
+        let mut runner = Runner {
+            worker: Worker::new(Arc::clone(&plan), OPTIONS, Rules::default()),
             plan,
-            worker,
             ends,
+            partitions,
             views: HashMap::new(),
             now: WallTime(0),
-        }
+        };
+        runner.step(Input::Assigned {
+            assignment: 1,
+            partitions: &share,
+        });
+        runner
     }
 
     fn deliver(&mut self, sent: Vec<&Sent>, order: Order) -> Result<(), String> {
@@ -234,7 +240,10 @@ impl Runner {
                 at: now,
             });
         }
-        self.step(Input::Tick { now });
+        self.step(Input::Tick {
+            now,
+            at: LeaseTime(now.0),
+        });
         if let Some(problem) = self.wrong_display(expect.at) {
             return Err(problem);
         }
@@ -254,20 +263,48 @@ impl Runner {
         ))
     }
 
+    /// A step in a world where every answer comes at once and is yes.
     fn step(&mut self, input: Input<'_>) {
         let mut effects = Vec::new();
         self.worker.step(input, &mut effects);
         for effect in effects {
             match effect {
-                Effect::Publish(view) => {
-                    self.views.insert((view.group, view.partition), view);
+                Effect::LookUp { assignment, .. } => self.look_up(assignment),
+                Effect::Commit { commit, .. } => self.step(Input::Committed {
+                    commit,
+                    result: Ok(()),
+                }),
+                Effect::Publish { views, .. } => {
+                    let views = views.into_iter();
+                    self.views
+                        .extend(views.map(|view| ((view.group, view.partition), view)));
                 }
-                Effect::Withdraw { group, partition } => {
-                    self.views.remove(&(group, partition));
+                Effect::Withdraw { task } => {
+                    self.views.remove(&(task.group, task.partition));
                 }
-                Effect::Reject(_) | Effect::Pause { .. } | Effect::Resume { .. } => {}
+                Effect::Fail(reason) => panic!("the worker gave up: {reason}"),
+                _ => {}
             }
         }
+    }
+
+    /// A brand-new group on logs that begin at 0.
+    fn look_up(&mut self, assignment: u64) {
+        let position = |&(topic, partition): &(TopicId, i32)| Position {
+            topic,
+            partition,
+            committed: None,
+            log_start: 0,
+            log_end: 0,
+            fresh_start: 0,
+            rebuild_start: 0,
+            partitions: self.partitions,
+        };
+        let positions: Vec<Position> = self.ends.keys().map(position).collect();
+        self.step(Input::LookedUp {
+            assignment,
+            positions: &positions,
+        });
     }
 
     fn topic(&self, name: &str) -> Option<TopicId> {

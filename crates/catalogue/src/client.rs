@@ -1,4 +1,5 @@
-//! `[kafka.client]`: settings for librdkafka, passed through but for those that Kept owns.
+//! `[kafka.client]` and `[state.options]`: settings for libraries, passed through, but for those of
+//! librdkafka that Kept owns.
 //!
 //! `sasl.password = "..."` and `"sasl.password" = "..."` are the same. `"sasl.password_file" =
 //! "path"` means the content of that file, without white space at its ends: secrets stay out of
@@ -74,18 +75,30 @@ pub const OWNED: [(&str, &str); 12] = [
     ),
 ];
 
-/// Reads the section, secrets filled in.
+/// Reads `[kafka.client]`, secrets filled in.
 pub(crate) fn read(
     table: Option<&Table>,
     files: &[FileText],
     rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> Vec<(String, String)> {
-    let mut client: Vec<(String, String)> = Vec::new();
+    passed_on(table, "[kafka.client]", &OWNED, files, rules, problems)
+}
+
+/// Reads a section whose keys are a library's, secrets filled in; `owned` may not be in it. The
+/// later of two that mean the same key holds.
+pub(crate) fn passed_on(
+    table: Option<&Table>,
+    title: &str,
+    owned: &[(&str, &str)],
+    files: &[FileText],
+    rules: Option<&ClientRules<'_>>,
+    problems: &Problems,
+) -> Vec<(String, String)> {
+    let mut passed: Vec<(String, String)> = Vec::new();
     for (key, key_place, node) in flat(table) {
         let Some(value) = scalar(node) else {
-            let message =
-                format!("\"{key}\" in [kafka.client] must be text, a number or a boolean");
+            let message = format!("\"{key}\" in {title} must be text, a number or a boolean");
             problems.add(&node.place, message);
             continue;
         };
@@ -96,8 +109,8 @@ pub(crate) fn read(
                 None => continue,
             },
         };
-        if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| *owned == key) {
-            let message = format!("\"{key}\" in [kafka.client] is Kept's own: {reason}");
+        if let Some((_, reason)) = owned.iter().find(|(owned, _)| *owned == key) {
+            let message = format!("\"{key}\" in {title} is Kept's own: {reason}");
             problems.add(&node.place, message);
             continue;
         }
@@ -114,15 +127,15 @@ pub(crate) fn read(
                     } else {
                         &reason
                     };
-                    let message = format!("\"{key}\" in [kafka.client]: {reason}");
+                    let message = format!("\"{key}\" in {title}: {reason}");
                     problems.add(&node.place, message);
                 }
             }
         }
-        client.retain(|(other, _)| *other != key);
-        client.push((key, value));
+        passed.retain(|(other, _)| *other != key);
+        passed.push((key, value));
     }
-    client
+    passed
 }
 
 /// Says what librdkafka has against all the settings together. Asked only where `read` found no
@@ -199,11 +212,12 @@ fn flat(table: Option<&Table>) -> Vec<(String, &Place, &Node)> {
     list
 }
 
+/// What the environment gave counts as it was written: a secret may look like a number.
 fn scalar(node: &Node) -> Option<String> {
-    match &node.value {
+    text_of(node).or(match &node.value {
         Value::Integer(value) => Some(value.to_string()),
         Value::Float(value) => Some(value.to_string()),
         Value::Boolean(value) => Some(value.to_string()),
-        _ => text_of(node),
-    }
+        _ => None,
+    })
 }

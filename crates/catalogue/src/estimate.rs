@@ -1,14 +1,18 @@
 //! How many series the KPIs can make and how much memory they take, before a record is read.
 //!
 //! A dimension with declared values is taken to have just those; of another one
-//! `assumed_values` are taken. These are orders of magnitude for planning, not limits: limits are
-//! in `plan::Limits`, and what is really there is `kept_series` and `kept_state_bytes`.
+//! `assumed_values` are taken. These are orders of magnitude for planning; what is really there is
+//! `kept_series` and `kept_state_bytes`. The one limit made here is `label_set_limit`: what
+//! `max_series` leaves room for, by the lines that one label set has.
 
 use crate::metrics::{Family, LONGEST_WITH_OPEN, MetricKind, QUANTILES, Scope, SeriesId, families};
 use crate::plan::{Dimension, Kind, Kpi, Limits, Plan};
 
 /// A KPI that can make more series per partition than this is worth a warning.
 pub const MANY_SERIES: u64 = 10_000;
+
+/// Label sets of one KPI in one partition, whatever `max_series` says.
+pub const MOST_LABEL_SETS: u64 = 10_000;
 
 /// Currencies taken to be in use.
 const ASSUMED_CURRENCIES: u64 = 2;
@@ -20,6 +24,12 @@ pub struct Estimate {
     pub kpi: String,
     /// Combinations of dimension values.
     pub label_sets: u64,
+    /// Those of the dimensions that declare their values, the others taken to have one each.
+    pub declared_label_sets: u64,
+    /// Dimensions that declare none, and how many values they are taken to have.
+    pub assumed: Vec<(String, u64)>,
+    /// What one label set has in each partition.
+    pub lines_per_label_set: u64,
     /// Series that each partition has (its lines on `/metrics`, buckets counted singly).
     pub per_partition: u64,
     /// Series that an instance has besides, whatever its partitions: percentiles and targets.
@@ -68,24 +78,48 @@ pub fn total_series(estimates: &[Estimate], partitions: &[u64]) -> u64 {
     .fold(0, u64::saturating_add)
 }
 
-/// What to say of an instance with all partitions, if it can make more series than
-/// `max_series`; `what` says how many partitions, like `one partition`.
-pub fn too_many_series(
-    plan: &Plan,
-    estimates: &[Estimate],
-    partitions: &[u64],
-    what: &str,
-) -> Option<String> {
-    let total = total_series(estimates, partitions);
-    let most = plan.limits.max_series as u64;
-    let each = estimates.iter().zip(partitions);
-    let largest = each.max_by_key(|(one, count)| one.per_partition.saturating_mul(**count))?;
-    (total > most).then(|| {
+/// Label sets that a KPI may have in one partition: as many as `max_series` has room for, at least
+/// one and at most `MOST_LABEL_SETS`. Further ones are `other`, and counted; that set, and the one
+/// of entities whose start is not known, come on top.
+pub fn label_set_limit(plan: &Plan, kpi: &Kpi) -> u64 {
+    let room = plan.limits.max_series as u64;
+    let room = room.checked_div(lines_per_label_set(plan, kpi));
+    room.unwrap_or(MOST_LABEL_SETS).clamp(1, MOST_LABEL_SETS)
+}
+
+impl Estimate {
+    /// Series in each partition that the declared values make, whatever the others have.
+    pub fn declared_per_partition(&self) -> u64 {
+        self.declared_label_sets
+            .saturating_mul(self.lines_per_label_set)
+    }
+
+    /// What the numbers take for granted, like `taking 10 values of region, 5 of channel`; `None`
+    /// if every dimension declares its values.
+    pub fn assumption(&self) -> Option<String> {
+        let assumed = self.assumed.iter().enumerate();
+        let parts = assumed.map(|(at, (name, values))| match at {
+            0 => format!("{values} values of {name}"),
+            _ => format!("{values} of {name}"),
+        });
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| format!("taking {}", parts.join(", ")))
+    }
+}
+
+/// Why a KPI with its declared values alone is beyond `max_series`, if so.
+pub fn beyond_max_series(plan: &Plan, one: &Estimate) -> Option<String> {
+    let (series, most) = (one.declared_per_partition(), plan.limits.max_series as u64);
+    (series > most).then(|| {
+        let sets = match one.declared_label_sets {
+            1 => "one label set".to_owned(),
+            sets => format!("{sets} label sets of declared values"),
+        };
         format!(
-            "the catalogue can make about {total} series with {what}, above max_series = {most}; \
-             kpi \"{}\" makes most: declare values, drop a dimension or a window, or raise \
-             max_series in [catalogue]",
-            largest.0.kpi
+            "kpi \"{}\" makes {series} series in each partition with {sets}, above max_series = \
+             {most}: declare fewer values, drop a dimension or a window, or raise max_series in \
+             [catalogue]",
+            one.kpi
         )
     })
 }
@@ -124,32 +158,46 @@ pub fn assumed_values(dimension: &Dimension, limits: &Limits) -> u64 {
 }
 
 fn of_kpi(plan: &Plan, kpi: &Kpi) -> Estimate {
-    let values = kpi
-        .by
-        .iter()
-        .map(|dimension| assumed_values(dimension, &plan.limits));
-    let label_sets = values.fold(1u64, u64::saturating_mul);
-    let (mut per_partition, mut per_instance) = (0u64, 0u64);
-    for family in families(plan, kpi) {
-        let own = lines(kpi, &family);
-        match family.scope {
-            Scope::Partition => {
-                per_partition = per_partition.saturating_add(own.saturating_mul(label_sets));
-            }
-            Scope::Instance => {
-                per_instance = per_instance.saturating_add(own.saturating_mul(label_sets));
-            }
-            Scope::Overall | Scope::Definition => per_instance = per_instance.saturating_add(own),
+    let (mut label_sets, mut declared_label_sets) = (1u64, 1u64);
+    let mut assumed = Vec::new();
+    for dimension in &kpi.by {
+        let values = assumed_values(dimension, &plan.limits);
+        label_sets = label_sets.saturating_mul(values);
+        if dimension.values.is_empty() {
+            assumed.push((dimension.name.clone(), values));
+        } else {
+            declared_label_sets = declared_label_sets.saturating_mul(values);
         }
     }
-    let state_bytes = label_sets.saturating_mul(bytes_per_label_set(kpi));
+    let mut per_instance = 0u64;
+    for family in families(plan, kpi) {
+        let own = lines(kpi, &family);
+        let of_family = match family.scope {
+            Scope::Partition => 0,
+            Scope::Instance => own.saturating_mul(label_sets),
+            Scope::Overall | Scope::Definition => own,
+        };
+        per_instance = per_instance.saturating_add(of_family);
+    }
+    let lines_per_label_set = lines_per_label_set(plan, kpi);
     Estimate {
         kpi: kpi.id.clone(),
         label_sets,
-        per_partition,
+        declared_label_sets,
+        assumed,
+        lines_per_label_set,
+        per_partition: lines_per_label_set.saturating_mul(label_sets),
         per_instance,
-        state_bytes,
+        state_bytes: label_sets.saturating_mul(bytes_per_label_set(kpi)),
     }
+}
+
+/// The lines of one label set in one partition.
+fn lines_per_label_set(plan: &Plan, kpi: &Kpi) -> u64 {
+    let families = families(plan, kpi).into_iter();
+    let own = families.filter(|family| family.scope == Scope::Partition);
+    own.map(|family| lines(kpi, &family))
+        .fold(0, u64::saturating_add)
 }
 
 /// The lines that a family has for one label set.
@@ -229,6 +277,10 @@ mod tests {
     use crate::{Sources, read};
 
     fn estimates(definition: &str) -> Vec<Estimate> {
+        estimate(&plan(definition))
+    }
+
+    fn plan(definition: &str) -> Plan {
         let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n\
                     [catalogue]\nfiles = [\"kpis.toml\"]\n";
         let name = "kpis.toml".to_owned();
@@ -243,8 +295,37 @@ mod tests {
             environment: &[],
             files: &[file],
         };
-        let (_, plan) = read(&sources).expect("the definition is good");
-        estimate(&plan)
+        read(&sources).expect("the definition is good").1
+    }
+
+    const ORDERS: &str = "[kpi.orders]\nkind = \"count\"\nhelp = \"Orders\"\n\
+         event = \"order.placed\"\nwindows = [\"5m\", \"1h\"]\n\
+         by = [{ field = \"region\", values = [\"eu\", \"us\", \"cn\"] }, \"device\", \"channel\"]\n";
+
+    #[test]
+    fn max_series_leaves_room_for_whole_label_sets_and_for_one_at_least() {
+        let mut plan = plan(ORDERS);
+        let limit = |plan: &Plan| label_set_limit(plan, &plan.kpis[0]);
+        // A label set has the count and two windows.
+        for (max_series, sets) in [(1, 1), (5, 1), (6, 2), (29_999, 9_999), (1 << 40, 10_000)] {
+            plan.limits.max_series = max_series;
+            assert_eq!(limit(&plan), sets, "max_series = {max_series}");
+        }
+    }
+
+    #[test]
+    fn declared_values_beyond_max_series_are_refused_and_assumed_ones_are_not() {
+        let mut plan = plan(ORDERS);
+        let one = &estimate(&plan)[0];
+        assert_eq!(one.per_partition, 3 * 4 * 5 * 3);
+        assert_eq!(one.declared_per_partition(), 3 * 3);
+        let taken = "taking 4 values of device, 5 of channel";
+        assert_eq!(one.assumption().as_deref(), Some(taken));
+        plan.limits.max_series = 9;
+        assert_eq!(beyond_max_series(&plan, one), None);
+        plan.limits.max_series = 8;
+        let refused = beyond_max_series(&plan, one).expect("9 are above 8");
+        assert!(refused.contains("makes 9 series"), "{refused}");
     }
 
     #[test]

@@ -35,19 +35,33 @@
 //! [http]
 //! listen = "127.0.0.1:9464"
 //! [state]
-//! url = "file:///var/lib/kept"
-//! snapshot_every = "10s"
+//! url = "file:///var/lib/kept"      # or s3://bucket/path, gs://bucket/path, az://container/path
+//! snapshot_every = "10s"            # longer when it would cost more than 3 % of the time
+//! keep = 3                          # snapshots of each task
+//! log_gap = "continue"              # or "stop": when unread records are gone from the log
+//! [state.options]                   # for the object store, as it names them; none by default
+//! aws_region = "eu-west-1"
+//! aws_secret_access_key_file = "secret" # the file's content, trimmed
 //! [catalogue]
 //! namespace = "shop"
 //! packs = ["promise", "cart"]       # default: both, or none when there are `files`
 //! files = ["my-kpis.toml"]          # default: none
-//! max_series = 100_000
+//! max_series = 100_000              # of one KPI in one partition; further label sets are `other`
+//! [generate]                        # for `kept generate`: rules, alerts, routes, links
+//! job = "kept"                      # Prometheus' job that scrapes Kept
+//! instance_labels = ["instance", "pod", "container", "endpoint", "node", "host"]
+//! query_offset = "10s"
+//! interval = "15s"
+//! owner = "kept-team"               # of Kept's own alerts and of KPIs without an owner
+//! runbooks_url = "http://localhost:9464/runbooks"
+//! dashboards_url = "http://localhost:3000/d"
+//! receivers_url = "http://localhost:9099"
 //! ```
 //!
 //! Environment variables override: `KEPT__KAFKA__BROKERS`. The parts between `__` are the keys, in
-//! any case; values are TOML where they can be, else text. Under `KEPT__KAFKA__CLIENT__` one `_` is
-//! a dot (`SASL_PASSWORD_FILE` is `sasl.password_file`), a name with dots is taken as it is, and
-//! values are always text.
+//! any case; values are TOML where they can be, else text. Under `KEPT__KAFKA__CLIENT__` a `_` or `__`
+//! is a dot (`SASL_PASSWORD_FILE` is `sasl.password_file`), a name with dots is taken as it is, and
+//! values are always text. A list of tables is set as a whole.
 //!
 //! # Catalogue files
 //!
@@ -64,6 +78,7 @@
 //! role = "supporting"               # core | supporting | guardrail
 //! owner = "a team"
 //! target = { max = 1, min = 0, goal = 1, benchmark = 1 } # each optional; promises: durations too
+//! alert = { window = "1h", minimum_events = 20 } # of the target: default the longest up to 1h
 //!
 //! # count
 //! event = { type = "order.placed" } # required
@@ -84,6 +99,7 @@
 //! horizon = "24h"
 //! hold = "10m"
 //! histogram = "both"                # both | classic
+//! alert = { stalled_overdue = 10, missed_share = 0.5, minimum_orders = 20 } # and the two above
 //! target = { quantile = 0.95, max = "60s" } # the quantile is required: 0.5, 0.9, 0.95 or 0.99
 //! step = [{ name = "payment", event = { type = "payment.authorized", key = "order_id" }, owner = "a team" }]
 //!
@@ -116,6 +132,8 @@ mod warnings;
 
 pub mod canonical;
 pub mod estimate;
+pub mod fingerprint;
+pub mod generation;
 pub mod metrics;
 pub mod packs;
 pub mod plan;
@@ -127,7 +145,7 @@ pub use settings::Settings;
 pub use warnings::warnings;
 
 use definition::{Definitions, Frame};
-use estimate::{estimate, too_many_series};
+use estimate::{beyond_max_series, estimate};
 use problem::{Place, Problems, suggestion};
 use settings::ClientRules;
 use text::section::{Section, Sited};
@@ -177,9 +195,10 @@ pub fn wanted_files(text: &str, variables: &[(String, String)]) -> Vec<String> {
         .flatten()
         .map(|file: Sited<String>| file.value)
         .collect();
-    names.extend(client::secret_files(
-        inner(root.table("kafka"), "client").as_ref(),
-    ));
+    for (section, key) in [("kafka", "client"), ("state", "options")] {
+        let passed_on = inner(root.table(section), key);
+        names.extend(client::secret_files(passed_on.as_ref()));
+    }
     names
 }
 
@@ -216,7 +235,7 @@ fn read_all(
             continue;
         };
         from_packs.add(
-            &tree::parse(&format!("pack {name}"), text, &problems),
+            &tree::parse(&format!("{}{name}", packs::PACK), text, &problems),
             &problems,
         );
     }
@@ -229,7 +248,7 @@ fn read_all(
         }
     }
     let settings::Read {
-        settings,
+        mut settings,
         namespace,
         time,
         limits,
@@ -242,7 +261,10 @@ fn read_all(
         limits,
         topics,
     };
-    let plan = definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
+    settings.replaced = from_packs.replaced_by(&from_files);
+    let (plan, alerting) =
+        definition::plan(frame, &from_packs.overlaid_with(from_files), &problems);
+    settings.generation.kpis = alerting;
     if problems.is_empty() {
         let entry = document.get("catalogue").map(|entry| &entry.node);
         let place = entry.map_or(&document.place, |node| &node.place);
@@ -257,10 +279,10 @@ fn read_all(
 }
 
 fn refuse_too_many_series(plan: &Plan, place: &Place, problems: &Problems) {
-    let partitions = vec![1; plan.kpis.len()];
-    let refusal = too_many_series(plan, &estimate(plan), &partitions, "one partition");
-    if let Some(message) = refusal {
-        problems.add(place, message);
+    for one in estimate(plan) {
+        if let Some(message) = beyond_max_series(plan, &one) {
+            problems.add(place, message);
+        }
     }
 }
 

@@ -60,7 +60,9 @@ pub struct Limits {
     pub dedupe_entries: usize,
     /// Bytes of a record's value; larger ones are rejected as `too_large`.
     pub record_bytes: usize,
-    /// Series on `/metrics`; `kept check` refuses a catalogue that can make more.
+    /// Series that one KPI may make in one partition, in whole label sets and at least one; further
+    /// label sets count as `other` (see `estimate::label_set_limit`). A KPI that makes more with the
+    /// values it declares is refused.
     pub max_series: usize,
 }
 

@@ -3,7 +3,7 @@
 //! A problem never stops the reading: a placeholder takes the bad value's place, and the result is
 //! thrown away at the end. So a user sees everything that is wrong at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,11 +40,18 @@ pub(crate) struct Place {
 
 /// The problems so far. Shared by all readers of one run; nothing leaves it but the whole list.
 #[derive(Default, Debug)]
-pub(crate) struct Problems(RefCell<Vec<Problem>>);
+pub(crate) struct Problems {
+    list: RefCell<Vec<Problem>>,
+    /// A table's header is broken: what stands below it is taken for another table's.
+    is_misread: Cell<bool>,
+}
+
+/// How messages about the syntax begin.
+const SYNTAX: &str = "not valid TOML: ";
 
 impl Problems {
     pub fn add(&self, place: &Place, message: impl Into<String>) {
-        self.0.borrow_mut().push(Problem {
+        self.list.borrow_mut().push(Problem {
             path: place.path.to_string(),
             line: place.line,
             column: place.column,
@@ -52,17 +59,27 @@ impl Problems {
         });
     }
 
+    /// It is not TOML. After a broken header only that is reported: the rest would be about keys
+    /// that are where they should be.
+    pub fn add_syntax(&self, place: &Place, message: &str, in_header: bool) {
+        self.add(place, format!("{SYNTAX}{message}"));
+        self.is_misread.set(self.is_misread.get() || in_header);
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.list.borrow().is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.list.borrow().len()
     }
 
     /// All of them: sources in the order in which they were first complained of, then by position.
     pub fn into_sorted(self) -> Vec<Problem> {
-        let mut list = self.0.into_inner();
+        let mut list = self.list.into_inner();
+        if self.is_misread.get() {
+            list.retain(|problem| problem.message.starts_with(SYNTAX));
+        }
         let mut paths: Vec<String> = Vec::new();
         for problem in &list {
             if !paths.contains(&problem.path) {

@@ -11,6 +11,7 @@ use events::Span;
 use crate::FileText;
 use crate::client;
 pub use crate::client::{ClientRefusal, ClientRules, OWNED};
+use crate::generation::{self, Generation};
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
@@ -19,14 +20,18 @@ use crate::text::values;
 use crate::topics;
 
 /// What the shell reads from the configuration.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// `[kafka]`.
     pub kafka: Kafka,
     /// `[http]`.
     pub http: Http,
-    /// `[state]`: read and checked, but not used yet. Snapshots come with restart safety.
+    /// `[state]`.
     pub state: State,
+    /// KPIs of packs that a file's definition takes the place of: what and where, in a sentence.
+    pub replaced: Vec<String>,
+    /// `[generate]`, with the thresholds of the KPIs' alerts.
+    pub generation: Generation,
 }
 
 /// `[kafka]` without its topics, which are in the plan. Printed with `{:?}` it keeps its secrets.
@@ -78,13 +83,42 @@ pub struct Http {
     pub listen: SocketAddr,
 }
 
-/// `[state]`: where snapshots go and how often they are taken (used when snapshots exist).
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// `[state]`: where snapshots go and how often they are taken. Printed with `{:?}` it keeps its
+/// secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct State {
     /// The URL of an object store.
     pub url: String,
-    /// At least so long between two snapshots.
+    /// At least so long between two snapshots of a task.
     pub snapshot_every: Span,
+    /// How many snapshots of a task are kept, at least 1.
+    pub keep: usize,
+    /// What to do when records that were never read are gone from the log.
+    pub log_gap: LogGap,
+    /// Settings of the object store, in order; keys in lower case. Secrets are filled in.
+    pub options: Vec<(String, String)>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.options.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("State")
+            .field("url", &self.url)
+            .field("snapshot_every", &self.snapshot_every)
+            .field("keep", &self.keep)
+            .field("log_gap", &self.log_gap)
+            .field("option keys", &keys)
+            .finish()
+    }
+}
+
+/// What to do about records that are gone from the log before they were read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogGap {
+    /// Count them, say so and go on after them.
+    Continue,
+    /// Stop with a message.
+    Stop,
 }
 
 /// All of `kept.toml`.
@@ -98,6 +132,16 @@ pub(crate) struct Read {
     pub files: Vec<Sited<String>>,
 }
 
+const KEYS: [&str; 7] = [
+    "kafka",
+    "time",
+    "limits",
+    "state",
+    "http",
+    "catalogue",
+    "generate",
+];
+
 /// Reads the whole document.
 pub(crate) fn read(
     document: &Table,
@@ -105,7 +149,6 @@ pub(crate) fn read(
     rules: Option<&ClientRules<'_>>,
     problems: &Problems,
 ) -> Read {
-    let keys = ["kafka", "time", "limits", "state", "http", "catalogue"];
     if let Some(entry) = document.get("kpi") {
         let message = "KPIs belong in a file of their own: name it in \"files\" of [catalogue]";
         problems.add(&entry.key_place, message);
@@ -119,7 +162,7 @@ pub(crate) fn read(
             .cloned()
             .collect(),
     };
-    let root = Section::new(&without_kpi, "the configuration", &keys, problems);
+    let root = Section::new(&without_kpi, "the configuration", &KEYS, problems);
     let empty = Table {
         place: document.place.clone(),
         entries: Vec::new(),
@@ -128,11 +171,18 @@ pub(crate) fn read(
     let (time, lateness) = time_rules(&part("time"), problems);
     let (kafka, topics) = kafka(&part("kafka"), lateness, files, rules, problems);
     let http = http(&part("http"), problems);
-    let state = state(&part("state"), problems);
+    let state = state(&part("state"), files, problems);
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
     limits.max_series = catalogue.max_series;
-    let settings = Settings { kafka, http, state };
+    let generation = generation::read(&part("generate"), problems);
+    let settings = Settings {
+        kafka,
+        http,
+        state,
+        replaced: Vec::new(),
+        generation,
+    };
     let Catalogue {
         namespace,
         packs,
@@ -229,18 +279,52 @@ fn http(table: &Table, problems: &Problems) -> Http {
     }
 }
 
-fn state(table: &Table, problems: &Problems) -> State {
-    let section = Section::new(table, "[state]", &["url", "snapshot_every"], problems);
-    let parse = |text: &str| match text.split_once("://") {
-        Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => Ok(text.to_owned()),
-        _ => Err(format!(
-            "\"{text}\" is not a URL, like file:///var/lib/kept or s3://bucket/kept"
-        )),
-    };
-    let url = section.parsed("url", parse).map(|url| url.value);
+fn state(table: &Table, files: &[FileText], problems: &Problems) -> State {
+    let keys = ["url", "snapshot_every", "keep", "log_gap", "options"];
+    let section = Section::new(table, "[state]", &keys, problems);
+    let url = section.parsed("url", store_url).map(|url| url.value);
+    let words = [("continue", LogGap::Continue), ("stop", LogGap::Stop)];
+    let options = client::passed_on(
+        section.table("options"),
+        "[state.options]",
+        &[],
+        files,
+        None,
+        problems,
+    );
     State {
         url: url.unwrap_or_else(|| "file:///var/lib/kept".to_owned()),
         snapshot_every: section.span("snapshot_every", Span::from_seconds(10)),
+        keep: section
+            .integer("keep", 1, 1000)
+            .map_or(3, |value| value as usize),
+        log_gap: section.word("log_gap", &words).unwrap_or(LogGap::Continue),
+        options: options
+            .into_iter()
+            .map(|(key, value)| (key.to_lowercase(), value))
+            .collect(),
+    }
+}
+
+/// The kinds of stores there are; what comes after `://` is the store's business.
+const STORE_SCHEMES: [&str; 8] = ["file", "memory", "s3", "s3a", "gs", "az", "abfs", "abfss"];
+
+fn store_url(text: &str) -> Result<String, String> {
+    let example = "like file:///var/lib/kept or s3://bucket/kept";
+    match text.split_once("://") {
+        Some(("file", path)) if !path.starts_with('/') => Err(format!(
+            "\"{text}\" has no absolute path: it takes three slashes, like file:///var/lib/kept"
+        )),
+        Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => {
+            if STORE_SCHEMES.contains(&scheme) {
+                return Ok(text.to_owned());
+            }
+            let known = "file, s3, gs, az, abfss or memory";
+            Err(format!(
+                "there is no store for \"{scheme}://\": use {known}, {example}"
+            ))
+        }
+        _ => Err(format!("\"{text}\" is not a URL, {example}")),
     }
 }
 

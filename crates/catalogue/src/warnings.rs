@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::canonical::{self, COMMON_FIELDS, CanonicalType};
-use crate::estimate::{MANY_SERIES, estimate};
+use crate::estimate::{MANY_SERIES, estimate, label_set_limit};
 use crate::plan::{FieldId, Kind, Kpi, Part, Plan, Selector};
 use crate::problem::nearest;
 
@@ -17,17 +17,32 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     warnings
 }
 
+/// Very many series, and label sets that there will be no room for.
 fn many_series(plan: &Plan) -> Vec<String> {
-    let many = estimate(plan)
-        .into_iter()
-        .filter(|one| one.per_partition > MANY_SERIES);
-    many.map(|one| {
-        format!(
-            "kpi \"{}\" can make about {} series in each partition ({} label sets)",
-            one.kpi, one.per_partition, one.label_sets
-        )
-    })
-    .collect()
+    let mut warnings = Vec::new();
+    for (kpi, one) in plan.kpis.iter().zip(estimate(plan)) {
+        let limit = label_set_limit(plan, kpi);
+        let beyond = one.label_sets > limit;
+        if !beyond && one.per_partition <= MANY_SERIES {
+            continue;
+        }
+        let taking = one.assumption().map(|text| format!(", {text}"));
+        let mut text = format!(
+            "kpi \"{}\" can make about {} series in each partition ({} label sets{})",
+            one.kpi,
+            one.per_partition,
+            one.label_sets,
+            taking.unwrap_or_default()
+        );
+        if beyond {
+            text += &format!(
+                ": with max_series = {} there is room for {limit}, further ones count as `other`",
+                plan.limits.max_series
+            );
+        }
+        warnings.push(text);
+    }
+    warnings
 }
 
 /// Types that are nearly, but not, canonical ones.

@@ -1,13 +1,17 @@
 //! Kind `count` (and the sides of a `ratio`): events, an optional exact sum, events per window.
 
+mod saved;
+
 use catalogue::plan::{Count, FieldId, Sum, Unit, Window};
 use events::{Event, EventTime, KafkaTime, MoneyError, money};
 
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
-use crate::panes::{Contribution, Panes, Reach};
+use crate::panes::{Contribution, Panes, Reach, SavedPanes};
 use crate::series::{By, SeriesTable};
 use crate::view::{Amount, CountSeries};
+
+pub use saved::{read_amounts, save_counts, zero_amounts};
 
 /// See the file's header.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct CountState {
     window_dropped: u64,
     /// Malformed amounts: these events were not counted.
     field_errors: FieldErrors,
+    saved: SavedPanes,
 }
 
 #[derive(Clone, Debug)]
@@ -29,9 +34,20 @@ struct Series {
     panes: Vec<Panes<u64>>,
 }
 
+impl Series {
+    fn new(windows: &[Window]) -> Series {
+        let panes = |window: &Window| Panes::new(window.pane());
+        Series {
+            total: 0,
+            sums: Vec::new(),
+            panes: windows.iter().map(panes).collect(),
+        }
+    }
+}
+
 impl CountState {
-    /// Nothing counted yet.
-    pub fn new(count: &Count, windows: &[Window], reach: Reach) -> CountState {
+    /// Nothing counted yet; with room for so many label sets.
+    pub fn new(count: &Count, windows: &[Window], reach: Reach, label_sets: u64) -> CountState {
         let fields = match &count.sum {
             None => Vec::new(),
             Some(Sum {
@@ -49,9 +65,10 @@ impl CountState {
             sum: count.sum.clone(),
             windows: windows.to_vec(),
             reach,
-            series: SeriesTable::new(),
+            series: SeriesTable::new(label_sets),
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
+            saved: SavedPanes::new(windows),
         }
     }
 
@@ -62,15 +79,9 @@ impl CountState {
             Err(field) => return self.field_errors.add(field),
         };
         let windows = &self.windows;
-        let id = self.series.of(by, kafka, || Series {
-            total: 0,
-            sums: Vec::new(),
-            panes: windows
-                .iter()
-                .map(|window| Panes::new(window.pane()))
-                .collect(),
-        });
+        let id = self.series.of(by, kafka, || Series::new(windows));
         let series = self.series.state(id);
+        self.saved.touch(event.time);
         series.total += 1;
         if let Some(amount) = amount {
             add(&mut series.sums, &amount);

@@ -4,9 +4,12 @@
 //! max(k, t) + `dedupe`. Entries that the clock has passed are logically gone at once; memory lets
 //! go of them in sweeps, each a quarter of the horizon after the last.
 
+mod saved;
+
 use events::{EventTime, Key, Span};
 
 use crate::encode::Encoder;
+use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
 
 /// See the file's header.
@@ -18,6 +21,10 @@ pub struct Dedupe {
     until: KeyMap<[u32; 2]>,
     swept_at: EventTime,
     overflowed: bool,
+    /// How much of `until` one block of a snapshot covers.
+    block_length: Span,
+    /// What the last snapshot made of closed blocks.
+    saved: Blocks,
 }
 
 /// What the memory says of an event.
@@ -38,6 +45,8 @@ impl Dedupe {
             until: KeyMap::default(),
             swept_at: EventTime::MIN,
             overflowed: false,
+            block_length: saved::block_length(horizon),
+            saved: Blocks::default(),
         }
     }
 
@@ -49,10 +58,12 @@ impl Dedupe {
         let until = join(k.max(time) + self.horizon);
         match self.until.entry(Identity(id)) {
             hashbrown::hash_map::Entry::Occupied(mut entry) => {
-                if k <= split(*entry.get()) {
+                let before = split(*entry.get());
+                if k <= before {
                     return Seen::Duplicate;
                 }
                 entry.insert(until);
+                self.saved.touch(self.block_of(before));
             }
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(until);
@@ -65,9 +76,14 @@ impl Dedupe {
     /// Lets go of what the clock has passed, now and then.
     pub fn sweep(&mut self, clock: EventTime) {
         if (clock - self.swept_at).0 >= self.horizon.0 / 4 {
-            self.until.retain(|_, until| split(*until) >= clock);
-            self.swept_at = clock;
+            self.forget(clock);
         }
+    }
+
+    fn forget(&mut self, clock: EventTime) {
+        self.until.retain(|_, until| split(*until) >= clock);
+        self.swept_at = clock;
+        self.saved.touch_before(self.block_of(clock) + 1);
     }
 
     /// True once an id could not be remembered.
@@ -107,8 +123,7 @@ impl Dedupe {
         if self.until.len() > self.limit {
             // A full table is swept now and then, not for every event: a sweep looks at all of it.
             if (k - self.swept_at).0 >= self.horizon.0 / 64 {
-                self.until.retain(|_, until| split(*until) >= k);
-                self.swept_at = k;
+                self.forget(k);
             }
             if self.until.len() > self.limit {
                 self.until.remove(&Identity(id));

@@ -3,6 +3,8 @@
 //! Number 0 is `unknown` (missing or empty), 1 is `other` (beyond the limit). One dictionary lives
 //! on one topic-partition, so a value's number is a function of that partition's prefix alone.
 
+mod saved;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -85,15 +87,16 @@ impl Dictionary {
         }
     }
 
-    fn number(&mut self, value: &str) -> ValueId {
+    fn find(&self, value: &str) -> Option<ValueId> {
         let hash = xxh3_64(value.as_bytes());
-        let values = &self.values;
-        let found = self
-            .index
-            .find(hash, |number| *values[usize::from(*number)] == *value);
-        if let Some(number) = found {
-            self.last = *number;
-            return *number;
+        let is_it = |number: &ValueId| *self.values[usize::from(*number)] == *value;
+        self.index.find(hash, is_it).copied()
+    }
+
+    fn number(&mut self, value: &str) -> ValueId {
+        if let Some(number) = self.find(value) {
+            self.last = number;
+            return number;
         }
         if self.values.len() >= self.limit {
             return OTHER;
@@ -101,9 +104,10 @@ impl Dictionary {
         let number = self.values.len() as ValueId;
         self.values.push(value.into());
         let values = &self.values;
-        self.index.insert_unique(hash, number, |number| {
-            xxh3_64(values[usize::from(*number)].as_bytes())
-        });
+        self.index
+            .insert_unique(xxh3_64(value.as_bytes()), number, |number| {
+                xxh3_64(values[usize::from(*number)].as_bytes())
+            });
         self.last = number;
         number
     }

@@ -1,6 +1,8 @@
 //! One topic-partition as it is read: its clock, its memory of event ids, its dictionaries and
 //! what is counted of it whatever the KPIs.
 
+mod saved;
+
 use std::sync::Arc;
 
 use catalogue::plan::{FieldId, Plan, TopicId};
@@ -11,6 +13,8 @@ use crate::dictionary::{Dictionary, ValueId};
 use crate::encode::Encoder;
 use crate::series::{By, NO_DIMENSIONS};
 use crate::view::{DELAY_EDGES, EventCounts, Histogram, InputView};
+
+pub use saved::read_position;
 
 /// Event types and sources told apart in `kept_events_total`; further ones are `other`.
 const TYPE_NAMES: usize = 200;
@@ -27,6 +31,8 @@ pub struct InputState {
     next_offset: i64,
     clock: EventTime,
     created: Option<KafkaTime>,
+    /// Records that were never read: the log had lost them.
+    gap: u64,
     dedupe: Dedupe,
     /// By `FieldId`; only those of dimensions are ever used.
     dictionaries: Vec<Dictionary>,
@@ -99,6 +105,7 @@ impl InputState {
             next_offset: 0,
             clock: EventTime::MIN,
             created: None,
+            gap: 0,
             dedupe: Dedupe::new(plan.time.dedupe, plan.limits.dedupe_entries),
             dictionaries,
             current: vec![0; plan.fields.len()],
@@ -118,6 +125,12 @@ impl InputState {
     /// Where reading begins.
     pub fn start_at(&mut self, offset: i64) {
         self.next_offset = self.next_offset.max(offset);
+    }
+
+    /// So many records will never be read.
+    pub fn skip(&mut self, records: u64) {
+        self.gap += records;
+        self.next_offset = self.next_offset.saturating_add_unsigned(records);
     }
 
     /// The next offset.
@@ -240,6 +253,7 @@ impl InputState {
             topic: self.topic,
             clock: (self.clock > EventTime::MIN).then_some(self.clock),
             created: self.created,
+            gap: self.gap,
             events,
             rejected: self.rejected,
             late: self.late,
@@ -279,6 +293,7 @@ impl InputState {
         out.signed(self.next_offset);
         out.time(self.clock);
         out.signed(self.created.map_or(i64::MIN, |created| created.0));
+        out.unsigned(self.gap);
         self.dedupe.encode(self.clock, out);
         for dictionary in self
             .dictionaries

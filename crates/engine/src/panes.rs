@@ -5,9 +5,11 @@
 //! clock of one partition only, so both are functions of offsets:
 //! - a contribution counts if its own record's k is not past the pane's end + the KPI's longest
 //!   window + lateness, else it is dropped;
-//! - a pane is remembered until the clock passes its end + its own window + lateness + `SLACK`:
-//!   nobody reads it later. The slack keeps windows whole while another topic of the same task is
-//!   up to that far behind.
+//! - a block of panes is remembered until the clock passes its end + the window + lateness +
+//!   `SLACK`: nobody reads it later. The slack keeps windows whole while another topic of the same
+//!   task is up to that far behind. Blocks come and go as a whole because snapshots store them so.
+
+mod saved;
 
 use std::collections::VecDeque;
 
@@ -19,6 +21,9 @@ use crate::encode::Encoder;
 /// minutes that one topic of a task may be drained ahead of another.
 const SLACK: Span = Span::from_seconds(600);
 
+/// So many panes, aligned, are remembered, forgotten and stored together.
+const BLOCK: i64 = 8;
+
 /// How long panes of a KPI accept contributions and are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach {
@@ -27,6 +32,8 @@ pub struct Reach {
     /// The lateness of what it reads.
     pub lateness: Span,
 }
+
+pub use saved::{Clocks, SavedPanes, Windowed};
 
 /// The panes of one window of one series, ascending, without empty ones.
 #[derive(Clone, Debug)]
@@ -78,7 +85,7 @@ impl<T: Default> Panes<T> {
         let end = self.end(number);
         if k > end + reach.longest + reach.lateness {
             Contribution::TooLate
-        } else if clock > end + self.remembered_for(reach) {
+        } else if !self.is_remembered(number, clock, reach) {
             Contribution::Forgotten
         } else {
             Contribution::Pane(self.pane(number))
@@ -88,7 +95,7 @@ impl<T: Default> Panes<T> {
     /// The pane of `time`, unless it is forgotten at this clock.
     pub fn at(&mut self, time: EventTime, clock: EventTime, reach: Reach) -> Option<&mut T> {
         let number = self.number(time);
-        let remembered = clock <= self.end(number) + self.remembered_for(reach);
+        let remembered = self.is_remembered(number, clock, reach);
         remembered.then(|| self.pane(number))
     }
 
@@ -192,10 +199,15 @@ impl<T: Default> Panes<T> {
         Span(self.length.0 * 60) + reach.lateness + SLACK
     }
 
-    /// The first pane that is still remembered at this clock.
+    fn is_remembered(&self, number: i64, clock: EventTime, reach: Reach) -> bool {
+        let last_of_block = number | (BLOCK - 1);
+        clock <= self.end(last_of_block) + self.remembered_for(reach)
+    }
+
+    /// The first pane that is still remembered at this clock: the first one of a block.
     fn first_remembered(&self, clock: EventTime, reach: Reach) -> i64 {
         let oldest_end = clock - self.remembered_for(reach);
-        pane_of(oldest_end, self.length)
+        pane_of(oldest_end, self.length) & -BLOCK
     }
 }
 
@@ -222,9 +234,10 @@ mod tests {
             ..reach()
         };
         let mut panes: Panes<u64> = Panes::new(Span::from_seconds(5));
-        let late = panes.contribute(at(5), at(936), at(936), reach);
+        // Its block ends at 40 s.
+        let late = panes.contribute(at(5), at(971), at(971), reach);
         assert!(matches!(late, Contribution::Forgotten));
-        let in_time = panes.contribute(at(5), at(935), at(935), reach);
+        let in_time = panes.contribute(at(5), at(970), at(970), reach);
         assert!(matches!(in_time, Contribution::Pane(_)));
     }
 
@@ -250,12 +263,12 @@ mod tests {
         assert!(panes.accepts(at(5), at(335), reach));
         assert!(!panes.accepts(at(5), EventTime(at(335).0 + 1), reach));
         *panes
-            .at(at(5), at(335 + 600), reach)
-            .expect("remembered to the end of the slack") += 1;
-        panes.forget(at(335 + 600), reach);
+            .at(at(5), at(370 + 600), reach)
+            .expect("remembered to the end of its block's slack") += 1;
+        panes.forget(at(370 + 600), reach);
         assert_eq!(panes.panes.len(), 1);
-        assert!(panes.at(at(5), EventTime(at(935).0 + 1), reach).is_none());
-        panes.forget(EventTime(at(935).0 + 1), reach);
+        assert!(panes.at(at(5), EventTime(at(970).0 + 1), reach).is_none());
+        panes.forget(EventTime(at(970).0 + 1), reach);
         assert_eq!(panes.panes.len(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Events of one KPI that found no room in its task, by the limit that refused them:
 //! `kept_entities_overflow_total{kpi,limit}`. Part of the state: only events change it.
 
+use crate::decode::{Decoder, Read};
 use crate::encode::Encoder;
 
 /// What limits the entities of a KPI.
@@ -49,9 +50,22 @@ impl Refused {
         self.0.iter().all(|entry| entry.1 == 0)
     }
 
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.0.iter_mut().for_each(|entry| entry.1 = 0);
+    }
+
     /// By limit.
     pub fn view(&self) -> Vec<(EntityLimit, u64)> {
         self.0.clone()
+    }
+
+    /// Takes over what was written.
+    pub fn read(&mut self, from: &mut Decoder<'_>) -> Read<()> {
+        for entry in &mut self.0 {
+            entry.1 = from.count()?;
+        }
+        Ok(())
     }
 
     /// Writes the counts.

@@ -1,5 +1,7 @@
 //! The series of one KPI: one state per combination of dimension values.
 
+mod saved;
+
 use std::sync::Arc;
 
 use catalogue::plan::MAX_DIMENSIONS;
@@ -9,13 +11,15 @@ use crate::dictionary::{Dictionary, OTHER, UNKNOWN, ValueId};
 use crate::encode::Encoder;
 use crate::table::SmallMap;
 use crate::view::Labels;
+use saved::NOT_CREATED;
 
 /// Dimension values by number, of the dictionaries of the partition that gives the dimensions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Dimensions(pub [ValueId; MAX_DIMENSIONS]);
 
 impl Dimensions {
-    fn packed(self) -> u64 {
+    /// As one number.
+    pub fn packed(self) -> u64 {
         self.0
             .iter()
             .fold(0, |packed, value| packed << 16 | u64::from(*value))
@@ -31,9 +35,6 @@ pub struct By {
     pub overflowed: u8,
 }
 
-/// Label sets of one KPI in one task; events of further ones count under all `other`.
-const LABEL_SETS: usize = 10_000;
-
 /// A series' place in its table.
 pub type SeriesId = u32;
 
@@ -44,6 +45,8 @@ pub struct SeriesTable<S> {
     index: SmallMap<SeriesId>,
     entries: Vec<Entry<S>>,
     last: Option<(Dimensions, SeriesId)>,
+    /// Label sets there is room for; events of further ones count under all `other`.
+    limit: u64,
     /// Events that had a value or a label set beyond the limit, by dimension.
     overflow: [u64; MAX_DIMENSIONS],
 }
@@ -58,12 +61,13 @@ struct Entry<S> {
 }
 
 impl<S> SeriesTable<S> {
-    /// No series yet.
-    pub fn new() -> SeriesTable<S> {
+    /// No series yet; with room for `limit` label sets, which is `estimate::label_set_limit`.
+    pub fn new(limit: u64) -> SeriesTable<S> {
         SeriesTable {
             index: SmallMap::default(),
             entries: Vec::new(),
             last: None,
+            limit,
             overflow: [0; MAX_DIMENSIONS],
         }
     }
@@ -99,7 +103,7 @@ impl<S> SeriesTable<S> {
     /// makes it is not the partition that gives the dimensions.
     fn is_full_for(&self, dimensions: Dimensions) -> bool {
         let unknown = u64::from(self.index.contains_key(&NO_DIMENSIONS.dimensions.packed()));
-        self.entries.len() as u64 - unknown >= LABEL_SETS as u64
+        self.entries.len() as u64 - unknown >= self.limit
             && dimensions != NO_DIMENSIONS.dimensions
             && !self.index.contains_key(&dimensions.packed())
     }
@@ -142,7 +146,8 @@ impl<S> SeriesTable<S> {
             .map(|id| {
                 let labels = self.labels(id, dictionaries);
                 let entry = &mut self.entries[id as usize];
-                each(labels, Some(entry.created), &mut entry.state)
+                let created = (entry.created != NOT_CREATED).then_some(entry.created);
+                each(labels, created, &mut entry.state)
             })
             .collect()
     }

@@ -60,6 +60,11 @@ impl PaneSketch {
         }
     }
 
+    /// Of buckets that ascend.
+    pub(crate) fn of_buckets(buckets: Vec<(Bucket, u32)>) -> PaneSketch {
+        PaneSketch { buckets }
+    }
+
     /// The buckets, ascending.
     pub fn buckets(&self) -> &[(Bucket, u32)] {
         &self.buckets

@@ -75,6 +75,40 @@ impl Survival {
         self.add_run(run);
     }
 
+    /// One order more in a folded table that was at risk from one age to another and then left.
+    pub fn put_left(&mut self, entry: Span, exit: Span) {
+        self.row(Bucket::of(entry)).entered += 1;
+        self.row(Bucket::of(exit)).left += 1;
+    }
+
+    /// Takes back what `put_left` or `add_left` added of one order; `fold` drops empty rows.
+    pub fn take_left(&mut self, entry: Span, exit: Span) {
+        self.row(Bucket::of(entry)).entered -= 1;
+        self.row(Bucket::of(exit)).left -= 1;
+    }
+
+    /// The row of an age in a folded table, made if it isn't there.
+    fn row(&mut self, age: Bucket) -> &mut Row {
+        let at = self.rows.binary_search_by_key(&age, |row| row.age);
+        let at = at.unwrap_or_else(|at| {
+            let (entered, completed, left) = (0, 0, 0);
+            let row = Row {
+                age,
+                entered,
+                completed,
+                left,
+            };
+            self.rows.insert(at, row);
+            at
+        });
+        &mut self.rows[at]
+    }
+
+    /// Adds all of `other` without folding.
+    pub fn append(&mut self, other: &Survival) {
+        self.rows.extend_from_slice(&other.rows);
+    }
+
     fn add_run(&mut self, run: Option<(Bucket, Bucket, u64)>) {
         if let Some((entry, exit, count)) = run {
             let nothing = Row {
@@ -95,7 +129,7 @@ impl Survival {
         }
     }
 
-    /// Brings the rows in order after a series of `add_...`; one row per age.
+    /// Brings the rows in order after a series of `add_...`; one row per age, none that is empty.
     pub fn fold(&mut self) {
         self.rows.sort_by_key(|row| row.age);
         self.rows.dedup_by(|later, kept| {
@@ -107,6 +141,8 @@ impl Survival {
             }
             same
         });
+        self.rows
+            .retain(|row| row.entered + row.completed + row.left > 0);
     }
 
     /// Adds all of `other`; both folded, the result folded.

@@ -4,9 +4,13 @@
 //! with its partition's clock as it was (k), then the clock moves, then what the clock decides
 //! happens.
 
+mod kpi;
+mod saved;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalogue::plan::{FieldId, Kind, Kpi, KpiId, Part, Plan, TopicId};
+use catalogue::plan::{FieldId, KpiId, Plan};
 use events::{Event, EventTime, KafkaTime, Reject, Span};
 
 use crate::count::CountState;
@@ -14,11 +18,14 @@ use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::funnel::FunnelState;
 use crate::input::{Admission, InputState, dimensions};
-use crate::panes::Reach;
 use crate::promise::{PromiseState, Seen};
 use crate::series::By;
-use crate::uses::{Role, TypeUses, index_of, matches, table, used_types};
-use crate::view::{Entries, KindView, KpiView, OverdueOrder, View};
+use crate::snapshot::{SECTION_BYTES, SectionRef};
+use crate::uses::{Role, TypeUses, matches, table, used_types};
+use crate::view::{KindView, KpiView, OverdueOrder, View};
+
+pub use saved::Restored;
+pub(crate) use saved::outline_inputs;
 
 /// How far the clocks go on between two sweeps of what is logically gone.
 const FORGET_EVERY: Span = Span::from_seconds(60);
@@ -36,6 +43,13 @@ pub struct Task {
     kpis: Vec<KpiSlot>,
     /// By input: a sweep follows the clock of what it sweeps.
     forgotten_at: Vec<EventTime>,
+    /// Sections of snapshots that are known to be stored.
+    stored: BTreeSet<SectionRef>,
+    section_bytes: usize,
+    /// Of the last snapshot's head.
+    head_bytes: usize,
+    /// Only in the simulator's proof: all inputs share the greatest clock, which is wrong.
+    shared_clock: bool,
 }
 
 /// One KPI of the task.
@@ -54,7 +68,7 @@ type Side = Option<(usize, Box<CountState>)>;
 enum KpiState {
     Count {
         input: usize,
-        state: CountState,
+        state: Box<CountState>,
     },
     Ratio {
         numerator: Side,
@@ -95,6 +109,10 @@ impl Task {
             uses: Arc::new(table(&plan, definition)),
             kpis: definition.kpis.iter().map(slot).collect(),
             forgotten_at: vec![EventTime::MIN; definition.topics.len()],
+            stored: BTreeSet::new(),
+            section_bytes: SECTION_BYTES,
+            head_bytes: 0,
+            shared_clock: false,
             plan,
         }
     }
@@ -102,6 +120,18 @@ impl Task {
     /// Reading an input begins at this offset.
     pub fn start_at(&mut self, input: usize, offset: i64) {
         self.inputs[input].start_at(offset);
+    }
+
+    /// The log has lost the next records of one input: so many are left out, and counted.
+    pub fn skip(&mut self, input: usize, records: u64) {
+        self.inputs[input].skip(records);
+    }
+
+    /// Breaks the rule that each input has a clock of its own: k and the clocks become the greatest
+    /// of all inputs'. For the simulator's proof that it would notice.
+    pub fn with_shared_clock(mut self) -> Task {
+        self.shared_clock = true;
+        self
     }
 
     /// The next offset of each input.
@@ -140,6 +170,11 @@ impl Task {
             let Admission {
                 k, kafka, too_late, ..
             } = admission;
+            let k = if self.shared_clock {
+                self.clocks[input].max(k)
+            } else {
+                k
+            };
             let seen = Seen {
                 input,
                 offset,
@@ -157,6 +192,9 @@ impl Task {
         }
         if self.inputs[input].advance(event, admission.kafka) {
             self.clocks[input] = self.inputs[input].clock();
+            if self.shared_clock {
+                self.share_clock();
+            }
             self.advance(input);
         }
     }
@@ -227,6 +265,11 @@ impl Task {
         out.into_bytes()
     }
 
+    fn share_clock(&mut self) {
+        let greatest = self.clocks.iter().copied().max();
+        self.clocks.fill(greatest.unwrap_or(EventTime::MIN));
+    }
+
     /// The clock of one input went on.
     fn advance(&mut self, input: usize) {
         let clock = self.clocks[input];
@@ -264,107 +307,14 @@ impl Task {
         }
     }
 
-    fn exact(&self) -> bool {
+    /// False once a limit was hit: then two tasks at the same offsets may differ.
+    pub fn exact(&self) -> bool {
         let kpi_exact = |slot: &KpiSlot| match &slot.state {
             KpiState::Promise { state, .. } => state.exact(),
             KpiState::Funnel { state, .. } => state.exact(),
             _ => true,
         };
         self.inputs.iter().all(InputState::exact) && self.kpis.iter().all(kpi_exact)
-    }
-
-    fn entries(&self) -> Entries {
-        let mut entries = Entries::default();
-        for input in &self.inputs {
-            let (dedupe, bytes) = input.memory();
-            entries.dedupe += dedupe as u64;
-            entries.bytes += bytes as u64;
-        }
-        for slot in &self.kpis {
-            match &slot.state {
-                KpiState::Promise { state, .. } => {
-                    let (open, finished, held, bytes) = state.memory();
-                    entries.open += open as u64;
-                    entries.finished += finished as u64;
-                    entries.held += held as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Funnel { state, .. } => {
-                    let (entities, bytes) = state.memory();
-                    entries.funnel += entities as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Count { state, .. } => entries.bytes += state.bytes() as u64,
-                KpiState::Ratio {
-                    numerator,
-                    denominator,
-                } => {
-                    let sides = numerator.iter().chain(denominator);
-                    entries.bytes += sides.map(|side| side.1.bytes() as u64).sum::<u64>();
-                }
-            }
-        }
-        entries
-    }
-}
-
-impl KpiState {
-    fn new(plan: &Plan, kpi: &Kpi, topics: &[TopicId]) -> KpiState {
-        let longest = kpi
-            .windows
-            .iter()
-            .map(|window| window.length)
-            .max()
-            .unwrap_or(Span::ZERO);
-        let topic_reach = |topic: TopicId| Reach {
-            longest,
-            lateness: plan.topics[usize::from(topic.0)].lateness,
-        };
-        let side = |side: &Part| match side {
-            Part::Own(count) => {
-                let topic = count.event.topic;
-                let state = CountState::new(count, &kpi.windows, topic_reach(topic));
-                Some((index_of(topics, topic), Box::new(state)))
-            }
-            Part::Of(_) => None,
-        };
-        match &kpi.kind {
-            Kind::Count(count) => KpiState::Count {
-                input: index_of(topics, count.event.topic),
-                state: CountState::new(count, &kpi.windows, topic_reach(count.event.topic)),
-            },
-            Kind::Ratio(ratio) => KpiState::Ratio {
-                numerator: side(&ratio.numerator),
-                denominator: side(&ratio.denominator),
-            },
-            Kind::Promise(promise) => {
-                let input = |topic| index_of(topics, topic);
-                let start_input = input(promise.start.event.topic);
-                let end_input = input(promise.end.event.topic);
-                let steps = promise
-                    .steps
-                    .iter()
-                    .map(|step| input(step.event.event.topic));
-                let places = (start_input, end_input, steps.collect());
-                let reach = Reach {
-                    longest,
-                    lateness: promise.lateness,
-                };
-                let state = PromiseState::new(promise, &kpi.windows, reach, places, &plan.limits);
-                KpiState::Promise {
-                    start_input,
-                    state: Box::new(state),
-                }
-            }
-            Kind::Funnel(funnel) => {
-                let reach = topic_reach(funnel.topic);
-                let state = FunnelState::new(funnel, &kpi.windows, reach, &plan.limits);
-                KpiState::Funnel {
-                    input: index_of(topics, funnel.topic),
-                    state: Box::new(state),
-                }
-            }
-        }
     }
 }
 

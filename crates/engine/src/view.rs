@@ -9,6 +9,7 @@ use std::sync::Arc;
 use catalogue::plan::TopicId;
 use events::{EventTime, KafkaTime, Reject, Span};
 
+use crate::decode::{Decoder, Read};
 use crate::refused::EntityLimit;
 use crate::sketch::Sketch;
 use crate::survival::Survival;
@@ -63,6 +64,8 @@ pub struct InputView {
     pub clock: Option<EventTime>,
     /// The Kafka timestamp of the first record counted here: the counters' created timestamp.
     pub created: Option<KafkaTime>,
+    /// `kept_log_gap_records_total`: records that the log had lost before they were read.
+    pub gap: u64,
     /// `kept_events_total` by type and source; both capped, then `other`.
     pub events: Vec<EventCounts>,
     /// `kept_records_rejected_total`, by `Reject::ALL`'s order.
@@ -300,5 +303,20 @@ impl Histogram {
     pub(crate) fn encode(&self, out: &mut crate::encode::Encoder) {
         self.counts.iter().for_each(|count| out.unsigned(*count));
         out.signed(self.sum.0);
+    }
+
+    /// What `encode` wrote, of so many edges.
+    pub(crate) fn read(from: &mut Decoder<'_>, edges: usize) -> Read<Histogram> {
+        let counts = (0..=edges).map(|_| from.count());
+        Ok(Histogram {
+            counts: counts.collect::<Read<_>>()?,
+            sum: from.span()?,
+        })
+    }
+
+    /// Nothing was observed yet.
+    pub(crate) fn clear(&mut self) {
+        self.counts.fill(0);
+        self.sum = Span::ZERO;
     }
 }

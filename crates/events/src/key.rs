@@ -48,6 +48,13 @@ impl Key {
         bytes
     }
 
+    /// The identity that `to_bytes` gave.
+    pub fn from_bytes(bytes: [u8; 12]) -> Key {
+        let (words, _) = bytes.as_chunks::<4>();
+        let word = |at: usize| u32::from_le_bytes(words[at]);
+        Key([word(0), word(1), word(2)])
+    }
+
     fn from_hash(hash: u128) -> Key {
         Key([hash as u32, (hash >> 32) as u32, (hash >> 64) as u32])
     }
@@ -70,6 +77,10 @@ mod tests {
         // implementation's documentation (99aa06d3014798d86001c324468d497f).
         assert_eq!(hexadecimal(Key::of("")), "7f498d4624c30160d8984701");
         assert_eq!(Key::of("o-123"), Key::of("o-123"));
+        assert_eq!(
+            Key::from_bytes(Key::of("o-123").to_bytes()),
+            Key::of("o-123")
+        );
         assert_ne!(Key::of("o-123"), Key::of("o-124"));
     }
 

@@ -15,6 +15,7 @@ pub mod money;
 mod names;
 pub mod rfc3339;
 mod scan;
+mod shown;
 pub mod time;
 
 pub use decode::{Decoder, ProjectedType, Projection};
@@ -22,4 +23,5 @@ pub use event::{Event, FieldId, Record, Reject, TypeId, Value};
 pub use key::Key;
 pub use money::{MoneyError, parse_money, parse_number};
 pub use rfc3339::parse_rfc3339;
+pub use shown::shown;
 pub use time::{EventTime, KafkaTime, Span, WallTime};

@@ -71,6 +71,7 @@ struct InputFamilies {
     events: Family,
     rejected: Family,
     late: Family,
+    gap: Family,
     too_late: Family,
     delay: Family,
     clock: Family,
@@ -99,6 +100,10 @@ impl InputFamilies {
             late: counter(
                 "kept_events_late_total",
                 "Events further behind their partition clock than the lateness",
+            ),
+            gap: counter(
+                "kept_log_gap_records_total",
+                "Records that were gone from the log before they were read",
             ),
             too_late: counter(
                 "kept_events_too_late_total",
@@ -143,6 +148,9 @@ impl InputFamilies {
         self.late
             .samples
             .push(Sample::new([place, none, none], Value::integer(input.late)));
+        self.gap
+            .samples
+            .push(Sample::new([place, none, none], Value::integer(input.gap)));
         for (type_name, number) in &input.too_late {
             let labels = Labels::of([("type", Arc::clone(type_name))]);
             let sample = Sample::new([place, &labels, none], Value::integer(*number));
@@ -163,11 +171,12 @@ impl InputFamilies {
         }
     }
 
-    fn into_families(self) -> [Family; 6] {
+    fn into_families(self) -> [Family; 7] {
         [
             self.events,
             self.rejected,
             self.late,
+            self.gap,
             self.too_late,
             self.delay,
             self.clock,

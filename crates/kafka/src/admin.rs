@@ -1,4 +1,4 @@
-//! Questions and orders about topics, for the commands that are not the service: does a topic
+//! Questions and orders about topics and groups, for the commands that are not the service: does a topic
 //! exist, what does it hold, create it, delete it.
 
 use std::time::{Duration, Instant};
@@ -17,10 +17,21 @@ use crate::wait::block_on;
 
 /// How long the broker may take to carry out an order.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks whether a deleted topic is gone.
+/// Between two looks whether a deleted topic is gone, or a group's coordinator there.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What a broker knows about topics.
+/// What came of the order to delete a consumer group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupDeletion {
+    /// It and its committed offsets are gone.
+    Done,
+    /// There was none.
+    NoSuchGroup,
+    /// Somebody is in it: nothing was deleted.
+    HasMembers,
+}
+
+/// What a broker knows about topics and groups.
 pub struct Admin {
     settings: Settings,
     asker: Asker,
@@ -99,6 +110,37 @@ impl Admin {
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(())
+    }
+
+    /// How many members a consumer group has; none if there is no such group.
+    pub fn members(&self, group: &str) -> Result<usize, Unanswered> {
+        let found = ask(&self.asker, |patience| {
+            self.asker.fetch_group_list(Some(group), patience)
+        })?;
+        let groups = found.groups().iter().filter(|one| one.name() == group);
+        Ok(groups.map(|one| one.members().len()).sum())
+    }
+
+    /// Deletes a consumer group with its committed offsets. A coordinator that is still being found
+    /// or reads its log is waited for.
+    pub fn delete_group(&self, group: &str) -> Result<GroupDeletion, Unanswered> {
+        let client = self.client()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let results = block_on(client.delete_groups(&[group], &options()))?;
+            let code = results.into_iter().find_map(|result| Some(result.err()?.1));
+            match code {
+                None => return Ok(GroupDeletion::Done),
+                Some(RDKafkaErrorCode::GroupIdNotFound) => return Ok(GroupDeletion::NoSuchGroup),
+                Some(RDKafkaErrorCode::NonEmptyGroup) => return Ok(GroupDeletion::HasMembers),
+                Some(
+                    RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::NotCoordinator,
+                ) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY),
+                Some(code) => return Err(KafkaError::AdminOp(code).into()),
+            }
+        }
     }
 
     fn client(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use tracing::debug;
 
-use crate::context::{classify, log_line};
+use crate::context::{classify, classify_reason, log_line};
 use crate::metrics::Trouble;
 
 /// How long the broker may take in the first try, the second, the last: a refusal is seen between.
@@ -114,7 +114,7 @@ impl ClientContext for Reasons {
         let mut said = self.0.lock().expect("nothing panics in here");
         let refused = |said: &(Trouble, String)| said.0 == Trouble::Authentication;
         if !said.as_ref().is_some_and(refused) {
-            *said = Some((classify(code), reason.to_owned()));
+            *said = Some((classify_reason(code, reason), reason.to_owned()));
         }
     }
 }

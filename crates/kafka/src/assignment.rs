@@ -1,132 +1,139 @@
-//! From the group's decision to a running assignment: look up the start offsets (as often as it
-//! takes), let the partitions flow into the worker's queue, then tell librdkafka to begin there.
+//! A share of the group, from its assignment to its release, as librdkafka has to be told.
 //!
-//! The order matters: a partition that is forwarded after it was assigned has already put records
-//! on the group's queue. Nothing is sought: the offsets are in the list that is assigned.
+//! An assignment is answered at once, with nothing: librdkafka then goes on with the group's
+//! business while the logic finds out where each partition begins. The start offsets come in the
+//! list that is assigned later; nothing is sought. A partition is forwarded before it is assigned:
+//! otherwise it would already have put records on the group's queue.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use catalogue::plan::{Plan, TopicId};
 use pipeline::Assignment;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::backoff::Backoff;
 use crate::batch::BatchQueue;
 use crate::context::Context;
-use crate::metrics::Trouble;
-use crate::start;
-use crate::worker::{Fatal, Setup, wall_time};
+use crate::offsets::Place;
+use crate::worker::Fatal;
 
-/// How long the brokers may take to look up the start offsets.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the logic may take to give a revoked share back.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 
-/// The assignment that waits for its start, if any, and a number for each.
-pub(crate) struct Assigner<'s> {
-    setup: &'s Setup,
-    waiting: Option<(TopicPartitionList, Backoff)>,
+/// The share in force, if any, and a number for each.
+#[derive(Default)]
+pub(crate) struct Share {
     number: u64,
+    held: bool,
+    /// By topic and partition.
+    partitions: Vec<Place>,
+    /// It is to be given back by then.
+    release_by: Option<Instant>,
 }
 
-impl<'s> Assigner<'s> {
-    pub(crate) fn new(setup: &'s Setup) -> Assigner<'s> {
-        Assigner {
-            setup,
-            waiting: None,
-            number: 0,
-        }
-    }
-
-    /// The number of the assignment in force.
+impl Share {
+    /// The number of the last share.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The group decided.
-    pub(crate) fn begin(&mut self, partitions: TopicPartitionList) {
-        self.number += 1;
-        self.waiting = Some((partitions, Backoff::new()));
+    /// Whether the group counts this worker as the owner of a share: only then it may commit.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
     }
 
-    /// The group decided otherwise.
-    pub(crate) fn forget(&mut self) {
-        self.number += 1;
-        self.waiting = None;
+    /// Whether this is the number of the share in force, which isn't to be given back.
+    pub(crate) fn is_current(&self, number: u64) -> bool {
+        self.held && self.release_by.is_none() && number == self.number
     }
 
-    /// Begins the waiting assignment if its offsets can be had now.
-    pub(crate) fn try_start(
-        &mut self,
-        consumer: &BaseConsumer<Context>,
-        queue: &BatchQueue,
-    ) -> Result<Option<Vec<Assignment>>, Fatal> {
-        let Some((partitions, backoff)) = &mut self.waiting else {
-            return Ok(None);
-        };
-        if !backoff.is_due() {
-            return Ok(None);
-        }
-        let metrics = &self.setup.metrics;
-        let start = self.setup.settings.start;
-        let resolved = match start::resolve(consumer, partitions, start, wall_time(), TIMEOUT) {
-            Ok(resolved) => resolved,
-            Err(error) => {
-                let detail = format!("looking up where to start: {error}");
-                metrics.trouble(Trouble::StartOffsets, &detail);
-                backoff.failed();
-                return Ok(None);
-            }
-        };
-        metrics.recovered(Trouble::StartOffsets, "the start offsets are known");
-        let assignments = number(&self.setup.plan, &resolved);
-        check_joined(&self.setup.plan, &assignments)?;
-        for element in resolved.elements() {
-            queue.forward(element.topic(), element.partition());
-        }
-        consumer
-            .assign(&resolved)
-            .map_err(|error| Fatal::Client(error.to_string()))?;
-        self.waiting = None;
-        Ok(Some(assignments))
+    /// What it consists of.
+    pub(crate) fn partitions(&self) -> &[Place] {
+        &self.partitions
+    }
+
+    /// The group gave these, in place of all before.
+    pub(crate) fn begin(&mut self, partitions: Vec<Place>) {
+        self.number += 1;
+        self.held = true;
+        self.partitions = partitions;
+        self.release_by = None;
+    }
+
+    /// It is to be given back, soon.
+    pub(crate) fn revoke(&mut self, now: Instant) {
+        self.release_by = Some(now + RELEASE_WITHIN);
+    }
+
+    /// Whether it was to be given back by now.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.release_by.is_some_and(|by| now >= by)
+    }
+
+    /// Whether it is to be given back.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.release_by.is_some()
+    }
+
+    /// It is given back, or lost.
+    pub(crate) fn end(&mut self) {
+        self.held = false;
+        self.partitions.clear();
+        self.release_by = None;
     }
 }
 
-/// The same in the plan's words, ordered by topic and partition.
-fn number(plan: &Plan, resolved: &TopicPartitionList) -> Vec<Assignment> {
-    let mut assignments = Vec::with_capacity(resolved.count());
-    for element in resolved.elements() {
-        let topic = plan
-            .topics
-            .iter()
-            .position(|topic| topic.name == element.topic());
-        let topic = topic.expect("only the plan's topics are subscribed");
-        let Offset::Offset(start) = element.offset() else {
-            panic!(
-                "{} partition {} has no start",
-                element.topic(),
-                element.partition()
-            );
-        };
-        let topic = TopicId(u16::try_from(topic).expect("a plan's topics fit its ids"));
-        assignments.push(Assignment {
-            topic,
-            partition: element.partition(),
-            start,
-        });
+/// Answers the group's decision; nothing is delivered yet.
+pub(crate) fn accept(consumer: &BaseConsumer<Context>) -> Result<(), Fatal> {
+    assign(consumer, &TopicPartitionList::new())
+}
+
+/// Begins to deliver these partitions from these offsets.
+pub(crate) fn deliver(
+    consumer: &BaseConsumer<Context>,
+    queue: &BatchQueue,
+    plan: &Plan,
+    starts: &[Assignment],
+) -> Result<(), Fatal> {
+    let mut list = TopicPartitionList::with_capacity(starts.len());
+    for one in starts {
+        let name = &plan.topics[usize::from(one.topic.0)].name;
+        queue.forward(name, one.partition);
+        list.add_partition_offset(name, one.partition, Offset::Offset(one.start))
+            .map_err(|error| Fatal::Client(error.to_string()))?;
     }
-    assignments.sort_by_key(|assignment| (assignment.topic, assignment.partition));
-    assignments
+    assign(consumer, &list)
+}
+
+fn assign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Result<(), Fatal> {
+    let result = consumer.assign(list);
+    result.map_err(|error| Fatal::Client(error.to_string()))
+}
+
+/// The same in the plan's words, ordered by topic and partition.
+pub(crate) fn places(plan: &Plan, list: &TopicPartitionList) -> Vec<Place> {
+    let mut places: Vec<Place> = list
+        .elements()
+        .iter()
+        .map(|element| {
+            let mut topics = plan.topics.iter();
+            let topic = topics.position(|topic| topic.name == element.topic());
+            let topic = topic.expect("only the plan's topics are subscribed");
+            let topic = u16::try_from(topic).expect("a plan's topics fit its ids");
+            (TopicId(topic), element.partition())
+        })
+        .collect();
+    places.sort_unstable();
+    places
 }
 
 /// A task needs its partition of every topic of its group: partitions that were added to only one
 /// of them while we run break that.
-fn check_joined(plan: &Plan, assignments: &[Assignment]) -> Result<(), Fatal> {
+pub(crate) fn check_joined(plan: &Plan, places: &[Place]) -> Result<(), Fatal> {
     for group in &plan.groups {
         let of = |topic: TopicId| -> Vec<i32> {
-            let of_topic = assignments
-                .iter()
-                .filter(|assignment| assignment.topic == topic);
-            of_topic.map(|assignment| assignment.partition).collect()
+            let of_topic = places.iter().filter(|place| place.0 == topic);
+            of_topic.map(|place| place.1).collect()
         };
         let Some(&first) = group.topics.first() else {
             continue;
@@ -144,4 +151,24 @@ fn check_joined(plan: &Plan, assignments: &[Assignment]) -> Result<(), Fatal> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_current_until_it_is_revoked_and_held_until_it_is_given_back() {
+        let (mut share, now) = (Share::default(), Instant::now());
+        assert!(!share.is_held() && !share.is_current(0));
+        share.begin(vec![(TopicId(0), 3)]);
+        assert!(share.is_held() && share.is_current(1) && !share.is_current(2));
+        share.revoke(now);
+        assert!(share.is_held() && share.is_revoked() && !share.is_current(1));
+        assert!(!share.is_overdue(now) && share.is_overdue(now + RELEASE_WITHIN));
+        share.end();
+        assert!(!share.is_held() && !share.is_revoked() && share.partitions().is_empty());
+        share.begin(Vec::new());
+        assert!(share.is_current(2) && !share.is_current(1));
+    }
 }

@@ -23,6 +23,11 @@ impl Backoff {
         Instant::now() >= self.next
     }
 
+    /// When it is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.next
+    }
+
     pub(crate) fn failed(&mut self) {
         self.next = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(Backoff::LONGEST);

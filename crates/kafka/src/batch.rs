@@ -1,10 +1,10 @@
 //! Batch reading: all assigned partitions' queues flow into one private queue that is read by
 //! thousands of records at a time, each borrowed from librdkafka's buffer.
 //!
-//! This is the only unsafe code of the project. It never touches the group's own queue (reading
-//! that in batches un-assigns silently). Invariants: the consumer outlives the queue (an `Arc` is
-//! held), a message is destroyed exactly once, and nothing borrowed from it outlives the call that
-//! gets it.
+//! It never touches the group's own queue (reading that in batches un-assigns silently). Unsafe
+//! code is here and in `commit_queue`, nowhere else. Invariants: the consumer outlives the queue (an
+//! `Arc` is held), a message is destroyed exactly once, and nothing borrowed from it outlives the
+//! call that gets it.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use catalogue::plan::{Plan, TopicId};
+use events::shown;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::message::Headers;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::ask::{Asker, Unanswered, ask, asker};
 use crate::compaction::{describe, refusal, unreadable, value};
@@ -82,11 +83,7 @@ fn check_all(
     partitions: &mut Vec<Option<usize>>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Unanswered> {
-    let mut config = consumer_config(settings, 0);
-    // Sampling needs a group's name for the client, but joins none.
-    config.set("group.id", format!("{}-check", settings.group));
-    config.remove("group.instance.id");
-    let consumer = asker(&config)?;
+    let consumer = asker(&check_config(settings))?;
     let counts = ask(&consumer, |patience| {
         partition_counts(&consumer, plan, patience)
     })?;
@@ -116,24 +113,49 @@ fn check_dead_letters(
     settings: &Settings,
     findings: &mut Vec<Finding>,
 ) -> KafkaResult<()> {
-    let Some(topic) = &settings.dead_letter_topic else {
-        return Ok(());
-    };
-    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
-    if metadata
-        .topics()
-        .iter()
-        .all(|topic| topic.partitions().is_empty())
-    {
-        findings.push(Finding {
-            level: Level::Warning,
-            message: format!(
-                "dead-letter topic \"{topic}\" does not exist on {}: rejected records are lost",
-                settings.brokers
-            ),
-        });
-    }
+    let missing = missing_dead_letters(consumer, settings, TIMEOUT)?;
+    findings.extend(missing.map(|message| Finding {
+        level: Level::Warning,
+        message,
+    }));
     Ok(())
+}
+
+/// What to say of a dead-letter topic that does not exist; `None`: it does, or none is configured.
+/// The broker may take so long.
+pub fn dead_letters(settings: &Settings, patience: Duration) -> Result<Option<String>, Unanswered> {
+    if settings.dead_letter_topic.is_none() {
+        return Ok(None);
+    }
+    let consumer = asker(&check_config(settings))?;
+    Ok(missing_dead_letters(&consumer, settings, patience)?)
+}
+
+fn missing_dead_letters(
+    consumer: &Asker,
+    settings: &Settings,
+    patience: Duration,
+) -> KafkaResult<Option<String>> {
+    let Some(topic) = &settings.dead_letter_topic else {
+        return Ok(None);
+    };
+    let metadata = consumer.fetch_metadata(Some(topic), patience)?;
+    let mut found = metadata.topics().iter();
+    let is_missing = found.all(|topic| topic.partitions().is_empty());
+    Ok(is_missing.then(|| {
+        format!(
+            "dead-letter topic \"{topic}\" does not exist on {}: rejected records are lost",
+            settings.brokers
+        )
+    }))
+}
+
+/// Sampling needs a group's name for the client, but joins none.
+fn check_config(settings: &Settings) -> ClientConfig {
+    let mut config = consumer_config(settings, 0);
+    config.set("group.id", format!("{}-check", settings.group));
+    config.remove("group.instance.id");
+    config
 }
 
 fn check_settings(
@@ -213,7 +235,8 @@ fn check_straddling(
         by_field.entry(field).or_default().push(key);
     }
     for (field, keys) in by_field {
-        let examples = keys[..keys.len().min(NAMED)].join(", ");
+        let examples = keys.iter().take(NAMED).map(|key| shown(key));
+        let examples = examples.collect::<Vec<String>>().join(", ");
         findings.push(Finding {
             level: Level::Warning,
             message: format!(

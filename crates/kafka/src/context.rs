@@ -1,8 +1,8 @@
 //! What librdkafka calls back: rebalances are noted for the worker's loop, troubles are counted.
 //!
-//! A revocation is carried out at once (the loop drops what is still delivered of it); an
-//! assignment is only noted, because its start offsets must be looked up first, and that may take
-//! several tries. librdkafka waits for the `assign` call and keeps the membership alive meanwhile.
+//! Assignments and revocations are only noted: the loop answers an assignment at once, and gives
+//! partitions back when a last commit went through or took too long; librdkafka waits for that and
+//! keeps the membership alive meanwhile. What was lost without being asked is given up right here.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -23,8 +23,10 @@ use crate::metrics::{Metrics, Trouble};
 pub(crate) enum Rebalance {
     /// These partitions, in place of all before.
     Assigned(TopicPartitionList),
-    /// All partitions are taken away.
+    /// All partitions are to be given back: `unassign` says so.
     Revoked,
+    /// All partitions were taken away, and are given up already.
+    Lost,
 }
 
 /// The consumer's context.
@@ -58,6 +60,14 @@ impl Context {
         self.closing.store(true, Ordering::Relaxed);
     }
 
+    /// Gives all partitions back to the group.
+    pub(crate) fn give_back(&self, consumer: &BaseConsumer<Context>) {
+        if let Err(error) = consumer.unassign() {
+            self.metrics
+                .trouble(Trouble::Other, &format!("giving partitions back: {error}"));
+        }
+    }
+
     fn note(&self, rebalance: Rebalance) {
         self.rebalances
             .lock()
@@ -72,9 +82,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let trouble = classify(error.rdkafka_error_code());
-        self.metrics
-            .trouble(trouble, &describe(trouble, &self.brokers, reason));
+        report(&self.metrics, &self.brokers, &error, reason);
     }
 }
 
@@ -90,11 +98,13 @@ impl ConsumerContext for Context {
             self.note(Rebalance::Assigned(partitions.clone()));
             return;
         }
-        self.note(Rebalance::Revoked);
-        if let Err(error) = consumer.unassign() {
-            self.metrics
-                .trouble(Trouble::Other, &format!("giving partitions back: {error}"));
+        let lost = !assigned && consumer.assignment_lost();
+        if !lost && !self.closing.load(Ordering::Relaxed) {
+            self.note(Rebalance::Revoked);
+            return;
         }
+        self.note(Rebalance::Lost);
+        self.give_back(consumer);
     }
 }
 
@@ -105,6 +115,28 @@ pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
             warn!(facility, "librdkafka: {message}");
         }
         _ => debug!(facility, "librdkafka: {message}"),
+    }
+}
+
+/// An error that librdkafka reports of itself, with its reason.
+pub(crate) fn report(metrics: &Metrics, brokers: &str, error: &KafkaError, reason: &str) {
+    let code = error.rdkafka_error_code();
+    let trouble = classify_reason(code, reason);
+    let detail = describe(trouble, brokers, reason);
+    match code {
+        // "1/1 brokers are down" follows on what happened to the one.
+        Some(RDKafkaErrorCode::AllBrokersDown) => metrics.vague_trouble(trouble, &detail),
+        _ => metrics.trouble(trouble, &detail),
+    }
+}
+
+/// Which trouble an error is whose reason librdkafka gives. A handshake that the other side breaks
+/// off has the code of a lost connection; it is TLS all the same.
+pub(crate) fn classify_reason(code: Option<RDKafkaErrorCode>, reason: &str) -> Trouble {
+    if reason.contains("SSL handshake failed") {
+        Trouble::Authentication
+    } else {
+        classify(code)
     }
 }
 
@@ -141,5 +173,20 @@ pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String 
     match trouble {
         Trouble::BrokerUnreachable => format!("broker {brokers} unreachable: {reason}"),
         _ => format!("Kafka at {brokers}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_off_handshake_is_a_matter_of_authentication() {
+        let lost = Some(RDKafkaErrorCode::BrokerTransportFailure);
+        let handshake = "ssl://one:9092/bootstrap: SSL handshake failed: Disconnected: connecting to \
+                         a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)";
+        assert_eq!(classify_reason(lost, handshake), Trouble::Authentication);
+        let refused = "one:9092/bootstrap: Connect to one:9092 failed: Connection refused";
+        assert_eq!(classify_reason(lost, refused), Trouble::BrokerUnreachable);
     }
 }

@@ -136,6 +136,7 @@ fn run(
         if ends.ends.len() == question.partitions.len() {
             let detail = "the ends of the partitions are known again";
             metrics.recovered(Trouble::EndOffsets, detail);
+            metrics.answered();
         }
         answer.put(ends);
     }

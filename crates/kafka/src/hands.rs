@@ -1,19 +1,29 @@
 //! A worker's hands: deliveries become inputs of the logic, its effects become deeds.
 //!
 //! Effects are carried out before the next input, so a rejected record is still in librdkafka's
-//! buffer when its dead letter is written.
+//! buffer when its dead letter is written. What changes the loop's own affairs (the share, where
+//! the worker goes from here) is left to it as an order, which it carries out before it goes on.
 
-use events::{Record, Reject};
-use pipeline::{Effect, Input};
-use rdkafka::consumer::BaseConsumer;
+use std::time::Instant;
+
+use catalogue::plan::TopicId;
+use events::{Record, Reject, Span};
+use pipeline::port::CommitOffset;
+use pipeline::{Assignment, Effect, Input};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
 
+use crate::assignment::Share;
 use crate::batch::{Delivered, Position};
+use crate::commit_queue::CommitQueue;
+use crate::commits::Commits;
 use crate::context::{Context, classify};
+use crate::lease;
 use crate::letters::{DeadLetters, Origin};
 use crate::metrics::Trouble;
 use crate::partitions::Partitions;
-use crate::worker::{Call, Setup, wall_time};
+use crate::worker::{Call, Fatal, Setup, wall_time};
 
 /// What turns deliveries into inputs and effects into deeds.
 pub(crate) struct Hands<'s, L> {
@@ -23,7 +33,25 @@ pub(crate) struct Hands<'s, L> {
     pub(crate) effects: Vec<Effect>,
     pub(crate) setup: &'s Setup,
     pub(crate) consumer: &'s BaseConsumer<Context>,
-    pub(crate) reassign: bool,
+    pub(crate) share: Share,
+    pub(crate) commits: Commits,
+    pub(crate) commit_queue: CommitQueue,
+    pub(crate) orders: Orders,
+}
+
+/// What the loop has to do next.
+#[derive(Default)]
+pub(crate) struct Orders {
+    /// Look this share up, for so much history.
+    pub(crate) look_up: Option<(u64, Span)>,
+    /// Begin to deliver this share.
+    pub(crate) assign: Option<(u64, Vec<Assignment>)>,
+    /// Give the share back.
+    pub(crate) release: bool,
+    /// Leave and join again.
+    pub(crate) start_over: bool,
+    /// Give up.
+    pub(crate) fail: Option<Fatal>,
 }
 
 impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
@@ -47,38 +75,50 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
             }
             Delivered::End => {
                 if self.partitions.advance(topic, partition, offset) {
-                    self.step(
-                        Input::ReachedEnd {
-                            topic,
-                            partition,
-                            offset,
-                        },
-                        None,
-                    );
+                    let input = Input::ReachedEnd {
+                        topic,
+                        partition,
+                        offset,
+                    };
+                    self.step(input, None);
                 }
             }
-            Delivered::Failed(code, text) => {
-                let name = &self.setup.plan.topics[usize::from(topic.0)].name;
-                self.failed(code, &format!("{name} partition {partition}: {text}"));
-            }
+            Delivered::Failed(code, text) => self.failed(topic, partition, code, &text),
         }
     }
 
-    fn failed(&mut self, code: RDKafkaErrorCode, detail: &str) {
+    fn failed(&mut self, topic: TopicId, partition: i32, code: RDKafkaErrorCode, text: &str) {
         let trouble = match classify(Some(code)) {
             Trouble::Other => Trouble::Fetch,
             known => known,
         };
-        if trouble == Trouble::OffsetOutOfRange {
-            // What was to be read next is gone: begin again from `kafka.start`, all of it.
-            self.reassign = true;
+        let name = &self.setup.plan.topics[usize::from(topic.0)].name;
+        let detail = format!("{name} partition {partition}: {text}");
+        self.setup.metrics.trouble(trouble, &detail);
+        if trouble == Trouble::OffsetOutOfRange && self.partitions.owns(topic, partition) {
+            self.step(Input::OutOfRange { topic, partition }, None);
         }
-        self.setup.metrics.trouble(trouble, detail);
     }
 
-    pub(crate) fn revoked(&mut self) {
-        self.partitions.revoke(&self.setup.metrics);
-        self.step(Input::Revoked, None);
+    /// Time passes.
+    pub(crate) fn tick(&mut self) {
+        let (now, at) = (wall_time(), lease::now());
+        self.step(Input::Tick { now, at }, None);
+    }
+
+    /// Hands the answers to commits over, as far as there are any.
+    pub(crate) fn take_commits(&mut self) {
+        while let Some(outcome) = self.commit_queue.next() {
+            self.commits
+                .settled(outcome.commit, outcome.result, Instant::now());
+        }
+        while let Some(answer) = self.commits.next(Instant::now()) {
+            if answer.result.is_ok() {
+                self.setup.metrics.committed(answer.took);
+            }
+            let (commit, result) = (answer.commit, answer.result);
+            self.step(Input::Committed { commit, result }, None);
+        }
     }
 
     pub(crate) fn step(&mut self, input: Input<'_>, record: Option<(&Record<'_>, Position<'_>)>) {
@@ -95,18 +135,26 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
     fn carry_out(&mut self, effect: Effect, record: Option<(&Record<'_>, Position<'_>)>) {
         let number = self.setup.number;
         match effect {
-            Effect::Publish(view) => {
-                if let Some(letters) = &mut self.letters {
-                    letters.settle();
-                }
-                self.setup.board.publish(number, view);
+            Effect::LookUp { assignment, reach } => {
+                self.orders.look_up = Some((assignment, reach));
             }
-            Effect::Withdraw { group, partition } => {
-                self.setup.board.withdraw(number, group, partition);
+            Effect::Assign { assignment, starts } => {
+                self.orders.assign = Some((assignment, starts));
             }
-            Effect::Reject(reason) => {
+            Effect::Commit { commit, offsets } => self.commit(commit, &offsets),
+            Effect::Publish { views, until } => self.setup.board.publish(number, views, until),
+            Effect::Withdraw { task } => {
+                let board = &self.setup.board;
+                board.withdraw(number, task.group, task.partition);
+            }
+            Effect::Release => self.orders.release = true,
+            Effect::StartOver => self.orders.start_over = true,
+            Effect::Fail(text) => self.orders.fail = Some(Fatal::Refused(text)),
+            Effect::Reject { reason, replayed } => {
                 let (record, position) = record.expect("only a record can be rejected");
-                self.reject(record, position, reason);
+                if !replayed {
+                    self.reject(record, position, reason);
+                }
             }
             Effect::Pause { topic, partition } => {
                 self.partitions
@@ -116,7 +164,54 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
                 self.partitions
                     .resume(topic, partition, self.consumer, &self.setup.metrics);
             }
+            Effect::List { .. }
+            | Effect::Load { .. }
+            | Effect::Save { .. }
+            | Effect::Notice { .. } => {
+                panic!("an effect that is none of Kafka's was not taken by the logic: {effect:?}")
+            }
         }
+    }
+
+    /// Sends a commit, after the letters of what it covers.
+    fn commit(&mut self, commit: u64, offsets: &[CommitOffset]) {
+        if let Some(letters) = &mut self.letters {
+            letters.settle();
+        }
+        // Without a share, a group that is empty for the moment would take it from anyone.
+        let reason = if !self.share.is_held() || self.consumer.assignment_lost() {
+            Some("the partitions are not this worker's any more")
+        } else if !self.commits.is_free() {
+            Some("the commit before is still unanswered")
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            self.commits.refuse(commit, reason.to_owned());
+            return;
+        }
+        let now = Instant::now();
+        let sent = self
+            .commit_list(offsets)
+            .and_then(|list| self.commit_queue.send(commit, &list));
+        match sent {
+            Ok(()) => self.commits.sent(commit, now),
+            Err(reason) => self.commits.refuse(commit, reason),
+        }
+    }
+
+    fn commit_list(&self, offsets: &[CommitOffset]) -> Result<TopicPartitionList, String> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for one in offsets {
+            let name = &self.setup.plan.topics[usize::from(one.topic.0)].name;
+            let mut element = list.add_partition(name, one.partition);
+            let offset = Offset::Offset(one.offset);
+            element
+                .set_offset(offset)
+                .map_err(|error| error.to_string())?;
+            element.set_metadata(&one.note);
+        }
+        Ok(list)
     }
 
     fn reject(&mut self, record: &Record<'_>, position: Position<'_>, reason: Reject) {
@@ -130,21 +225,17 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
             .metrics
             .rejected(reason, topic, partition, offset);
         if let Some(letters) = &mut self.letters {
-            letters.send(
-                record,
-                Origin {
-                    topic,
-                    partition,
-                    offset,
-                },
-                reason,
-            );
+            let origin = Origin {
+                topic,
+                partition,
+                offset,
+            };
+            letters.send(record, origin, reason);
         }
     }
 
     /// The last words: what is in hand has been handed out, the rest is librdkafka's.
     pub(crate) fn end(&mut self) {
-        self.step(Input::Tick { now: wall_time() }, None);
         if let Some(letters) = &mut self.letters {
             letters.settle();
         }

@@ -3,16 +3,17 @@
 //! Writing them never holds up a worker for more than `PATIENCE` between two published views;
 //! what is not acknowledged by then is counted as lost, once, by its delivery report.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use events::{Record, Reject};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use crate::context::{classify, describe, log_line};
+use crate::context::{log_line, report};
 use crate::metrics::Metrics;
 use crate::settings::{Settings, letter_config};
 
@@ -38,9 +39,7 @@ impl ClientContext for LetterContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let trouble = classify(error.rdkafka_error_code());
-        self.metrics
-            .trouble(trouble, &describe(trouble, &self.brokers, reason));
+        report(&self.metrics, &self.brokers, &error, reason);
     }
 }
 
@@ -50,9 +49,34 @@ impl ProducerContext for LetterContext {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
             Ok(_) => self.metrics.letter_written(),
-            Err((error, _)) => self.metrics.letter_lost(&error.to_string()),
+            Err((error, letter)) => {
+                let source = source_of(letter.headers());
+                self.metrics
+                    .letter_lost(&lost(letter.topic(), &source, error));
+            }
         }
     }
+}
+
+/// Which letter is lost, and why.
+fn lost(topic: &str, source: &str, error: &KafkaError) -> String {
+    format!("{source} did not reach dead-letter topic \"{topic}\": {error}")
+}
+
+/// Where the record of this letter was, by our own headers: they are the last of their names.
+fn source_of(headers: Option<&impl Headers>) -> String {
+    let ours = |name: &str| {
+        let all = headers.into_iter().flat_map(Headers::iter);
+        let values = all.filter(|header| header.key == name);
+        let value = values.last().and_then(|header| header.value);
+        value.map_or_else(|| "?".into(), String::from_utf8_lossy)
+    };
+    let [topic, partition, offset] = ["kept_topic", "kept_partition", "kept_offset"].map(ours);
+    place(&topic, &partition, &offset)
+}
+
+fn place(topic: &str, partition: impl Display, offset: impl Display) -> String {
+    format!("{topic} partition {partition} offset {offset}")
 }
 
 /// One worker's way to the dead-letter topic.
@@ -101,7 +125,9 @@ impl DeadLetters {
                     self.patience = self.patience.saturating_sub(before.elapsed());
                 }
                 Err((error, _)) => {
-                    self.metrics.letter_lost(&error.to_string());
+                    let source = place(origin.topic, origin.partition, origin.offset);
+                    self.metrics
+                        .letter_lost(&lost(&self.topic, &source, &error));
                     return;
                 }
             }
@@ -144,4 +170,33 @@ fn headers(record: &Record<'_>, origin: Origin<'_>, reason: Reject) -> OwnedHead
         headers = headers.insert(Header { key, value });
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_letter_names_its_record_by_our_headers_not_by_the_producers() {
+        let record = Record {
+            timestamp: None,
+            key: None,
+            value: None,
+            headers: &[("kept_topic", Some(b"forged")), ("trace", None)],
+        };
+        let origin = Origin {
+            topic: "shop.events",
+            partition: 3,
+            offset: 17,
+        };
+        let headers = headers(&record, origin, Reject::NotJson);
+        let source = source_of(Some(&headers));
+        assert_eq!(source, "shop.events partition 3 offset 17");
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::UnknownTopic);
+        let text = lost("shop.rejected", &source, &error);
+        assert!(
+            text.contains("dead-letter topic \"shop.rejected\""),
+            "{text}"
+        );
+    }
 }

@@ -1,18 +1,25 @@
 //! What this crate counts, and each trouble as one occurrence: its counter and its log line.
 //!
-//! A trouble that goes on is counted each time and logged at most once a minute, so that a broker
-//! that is down for an hour fills neither the disk nor the reader's patience.
+//! A trouble that goes on is counted each time and logged about once a minute (`quiet`), so that a
+//! broker that is down for an hour fills neither the disk nor the reader's patience.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use events::Reject;
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
-use tracing::{debug, error, info};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+use tracing::{debug, error, info, warn};
 
-/// How long a trouble that goes on stays silent in the log.
-const QUIET: Duration = Duration::from_secs(60);
+use crate::quiet::{Detail, Quiet};
+
+/// How long no broker was found unreachable until that is over.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// Upper edges of `kept_commit_seconds`.
+const COMMIT_EDGES: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// The closed list behind the `kind` label of `kept_kafka_errors_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,11 +82,12 @@ impl Trouble {
 pub struct Metrics {
     /// `kept_consumer_lag_messages{topic,partition}`.
     pub(crate) lag: IntGaugeVec,
+    commits: Histogram,
     rebalances: IntCounter,
     letters: IntCounter,
     letters_lost: IntCounter,
     troubles: IntCounterVec,
-    quiet_until: Arc<Mutex<[Option<Instant>; Trouble::ALL.len()]>>,
+    quiet: Arc<Mutex<[Quiet; Trouble::ALL.len()]>>,
 }
 
 impl Metrics {
@@ -99,6 +107,12 @@ impl Metrics {
         for trouble in Trouble::ALL {
             troubles.with_label_values(&[trouble.as_str()]);
         }
+        let commits = HistogramOpts::new(
+            "kept_commit_seconds",
+            "From sending a commit to the broker's yes for all its partitions",
+        );
+        let commits = Histogram::with_opts(commits.buckets(COMMIT_EDGES.to_vec()))?;
+        registry.register(Box::new(commits.clone()))?;
         registry.register(Box::new(lag.clone()))?;
         registry.register(Box::new(troubles.clone()))?;
         let counter = |name: &str, help: &str| {
@@ -120,28 +134,46 @@ impl Metrics {
                 "Rejected records that did not reach the dead-letter topic",
             )?,
             lag,
+            commits,
             troubles,
-            quiet_until: Arc::default(),
+            quiet: Arc::default(),
         })
     }
 
-    /// Something went wrong.
+    /// Something went wrong, and the detail says what.
     pub(crate) fn trouble(&self, trouble: Trouble, detail: &str) {
+        self.tell(trouble, Detail::Telling, detail);
+    }
+
+    /// Something went wrong, and the detail is no more than the name of an error: what really
+    /// happened is still to come, and is not kept back then.
+    pub(crate) fn vague_trouble(&self, trouble: Trouble, detail: &str) {
+        self.tell(trouble, Detail::Vague, detail);
+    }
+
+    fn tell(&self, trouble: Trouble, detail: Detail, text: &str) {
         self.troubles.with_label_values(&[trouble.as_str()]).inc();
-        let now = Instant::now();
-        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
-        let until = &mut quiet[trouble as usize];
-        if until.is_none_or(|until| now >= until) {
-            *until = Some(now + QUIET);
-            error!(kind = trouble.as_str(), "{detail}");
+        let mut quiet = self.quiet.lock().expect("nothing panics in here");
+        if quiet[trouble as usize].is_due(detail, text, Instant::now()) {
+            error!(kind = trouble.as_str(), "{text}");
         }
     }
 
     /// It works again: says so if it was said to be broken.
     pub(crate) fn recovered(&self, trouble: Trouble, detail: &str) {
-        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
-        if quiet[trouble as usize].take().is_some() {
+        let mut quiet = self.quiet.lock().expect("nothing panics in here");
+        if std::mem::take(&mut quiet[trouble as usize]).was_said() {
             info!(kind = trouble.as_str(), "{detail}");
+        }
+    }
+
+    /// The brokers answer: that one could not be reached is over, unless it was just now. (An answer
+    /// may have been on its way still, and of several brokers one may be down.)
+    pub(crate) fn answered(&self) {
+        let trouble = Trouble::BrokerUnreachable;
+        let last = self.quiet.lock().expect("nothing panics in here")[trouble as usize].last();
+        if last.is_some_and(|last| last.elapsed() >= SETTLED) {
+            self.recovered(trouble, "the broker answers again");
         }
     }
 
@@ -149,6 +181,19 @@ impl Metrics {
     pub(crate) fn assigned(&self, worker: usize, partitions: usize) {
         self.rebalances.inc();
         info!(worker, partitions, "assigned");
+    }
+
+    /// A share was not given back in time by the logic.
+    pub(crate) fn released_late(&self, worker: usize) {
+        warn!(
+            worker,
+            "partitions are given back without a last commit: it took too long"
+        );
+    }
+
+    /// A commit went through.
+    pub(crate) fn committed(&self, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
     }
 
     /// A record can't be an event. Counted by the pipeline (`kept_records_rejected_total`), per
@@ -171,7 +216,7 @@ impl Metrics {
         self.letters_lost.inc();
         self.trouble(
             Trouble::DeadLetter,
-            &format!("a dead letter was lost: {detail}"),
+            &format!("a dead letter is lost: {detail}"),
         );
     }
 }

@@ -116,6 +116,16 @@ impl Partitions {
         Some(topic)
     }
 
+    /// Whether it is one of them.
+    pub(crate) fn owns(&mut self, topic: TopicId, partition: i32) -> bool {
+        self.owned(topic, partition).is_some()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_topic.iter().flatten().all(Option::is_none)
+    }
+
     /// Moves the next offset on. False: not owned, or it was there before.
     pub(crate) fn advance(&mut self, topic: TopicId, partition: i32, next: i64) -> bool {
         match self.owned(topic, partition) {

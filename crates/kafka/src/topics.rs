@@ -47,13 +47,15 @@ impl<'s> Topics<'s> {
             Err(error) => {
                 let trouble = classify(error.rdkafka_error_code());
                 let detail = describe(trouble, self.brokers, &error.to_string());
-                self.metrics.trouble(trouble, &detail);
+                // Why is what librdkafka says next, by way of the context.
+                self.metrics.vague_trouble(trouble, &detail);
                 self.backoff.failed();
                 return Ok(());
             }
         };
-        self.metrics
-            .recovered(Trouble::BrokerUnreachable, "the broker answers");
+        for trouble in [Trouble::BrokerUnreachable, Trouble::Authentication] {
+            self.metrics.recovered(trouble, "the broker answers");
+        }
         if self.report_missing(&counts) {
             self.backoff.failed();
             return Ok(());

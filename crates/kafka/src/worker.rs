@@ -1,13 +1,12 @@
-//! A worker: one member of the group, one thread, one loop.
+//! A worker: one member of the group, one thread, one loop (`round`).
 //!
-//! Each round of the loop serves requests and the group, starts an assignment whose offsets are
-//! known, hands out one batch of records, and lets time pass. The logic (crate `pipeline`) is
-//! called with every input and its effects are carried out before the next input. Nothing is
-//! committed: every assignment reads from `kafka.start`.
+//! The logic (crate `pipeline`) is called with every input and its effects are carried out before
+//! the next input. Those that are none of Kafka's (`List`, `Load`, `Save`, `Notice`) the logic has
+//! to take out of the list itself: whoever wires a store to it answers them on the same thread.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use catalogue::plan::{KpiId, Plan};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -17,22 +16,21 @@ use pipeline::{Effect, Input};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
-use crate::assignment::Assigner;
+use crate::assignment::Share;
 use crate::batch::BatchQueue;
 use crate::board::Board;
-use crate::context::{Context, Rebalance};
+use crate::commit_queue::CommitQueue;
+use crate::commits::Commits;
+use crate::context::Context;
 use crate::ends::EndsAsker;
-use crate::hands::Hands;
+use crate::hands::{Hands, Orders};
 use crate::letters::DeadLetters;
+use crate::look_up::Looker;
 use crate::metrics::{Liveness, Metrics};
 use crate::partitions::Partitions;
+use crate::round::Rounds;
 use crate::settings::{Settings, consumer_config};
 use crate::topics::Topics;
-
-/// How long a batch may take to fill: also the longest wait for a rebalance or a request.
-const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// Group events served in one round.
-const GROUP_EVENTS: usize = 16;
 
 /// What the loop asks of the logic.
 pub enum Call<'a, 'b> {
@@ -63,7 +61,7 @@ pub enum Request {
         /// Called on the worker's thread.
         reply: OverdueReply,
     },
-    /// Finish what is in hand, leave the group, end.
+    /// Publish, save and commit what is in hand, leave the group, end.
     Stop,
 }
 
@@ -76,13 +74,15 @@ pub enum Fatal {
     PartitionCounts(String),
     /// librdkafka reports that this client can't go on, such as a fenced `group.instance.id`.
     Client(String),
+    /// The logic refuses to go on: what has to be done, in the user's words.
+    Refused(String),
 }
 
 impl std::fmt::Display for Fatal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fatal::Settings(text) => write!(f, "Kafka settings: {text}"),
-            Fatal::PartitionCounts(text) => f.write_str(text),
+            Fatal::PartitionCounts(text) | Fatal::Refused(text) => f.write_str(text),
             Fatal::Client(text) => write!(f, "the Kafka client can't go on: {text}"),
         }
     }
@@ -218,127 +218,27 @@ impl Connected {
             effects: Vec::new(),
             setup: &setup,
             consumer: &consumer,
-            reassign: false,
+            share: Share::default(),
+            commits: Commits::default(),
+            commit_queue: CommitQueue::new(&consumer),
+            orders: Orders::default(),
         };
         let asker = EndsAsker::start(Arc::clone(&consumer), setup.metrics.clone());
-        let result = Loop {
+        let looker = Looker::start(Arc::clone(&consumer), setup.clone());
+        let result = Rounds {
             topics: Topics::new(&setup),
-            assigner: Assigner::new(&setup),
             asker: &asker,
+            looker: &looker,
             queue,
             hands: &mut hands,
+            stop_by: None,
         }
         .run(requests, liveness);
         hands.end();
-        drop(asker);
+        drop((asker, looker, hands));
         consumer.context().close();
+        // Before the group hears of it: nobody else shows these tasks yet.
         setup.board.withdraw_all(setup.number);
         result
-    }
-}
-
-/// The loop and what only it needs.
-struct Loop<'s, 'h, L> {
-    topics: Topics<'s>,
-    assigner: Assigner<'s>,
-    asker: &'h EndsAsker,
-    queue: BatchQueue,
-    hands: &'h mut Hands<'s, L>,
-}
-
-impl<L: FnMut(Call<'_, '_>)> Loop<'_, '_, L> {
-    fn run(mut self, requests: &Receiver<Request>, liveness: &Liveness) -> Result<(), Fatal> {
-        loop {
-            liveness.beat();
-            for request in requests.try_iter() {
-                match request {
-                    Request::Stop => return Ok(()),
-                    Request::Overdue { kpi, limit, reply } => {
-                        (self.hands.logic)(Call::Overdue { kpi, limit, reply });
-                    }
-                }
-            }
-            self.topics.subscribe(self.hands.consumer)?;
-            self.serve_group()?;
-            self.start_assignment()?;
-            self.take_ends();
-            self.read_batch();
-            self.hands.step(Input::Tick { now: wall_time() }, None);
-            self.hands
-                .partitions
-                .retry_flow(self.hands.consumer, &self.hands.setup.metrics);
-            if let Some(letters) = &self.hands.letters {
-                letters.serve();
-            }
-        }
-    }
-
-    /// Serves the group's own queue, which holds rebalances and errors but never records.
-    fn serve_group(&mut self) -> Result<(), Fatal> {
-        for _ in 0..GROUP_EVENTS {
-            match self.hands.consumer.poll(Duration::ZERO) {
-                None => {}
-                // Counted and logged by the context already.
-                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                    return Err(Fatal::Client(code.to_string()));
-                }
-                Some(Err(_)) => {}
-                Some(Ok(_)) => panic!("a record came on the group's queue: it would be lost"),
-            }
-        }
-        while let Some(rebalance) = self.hands.consumer.context().next_rebalance() {
-            match rebalance {
-                Rebalance::Assigned(partitions) => self.assigner.begin(partitions),
-                Rebalance::Revoked => {
-                    self.assigner.forget();
-                    self.asker.ask(self.assigner.number(), Vec::new());
-                    self.hands.revoked();
-                }
-            }
-        }
-        if std::mem::take(&mut self.hands.reassign) {
-            self.topics.start_over(self.hands.consumer);
-        }
-        Ok(())
-    }
-
-    /// Looks up where to start, if the group has decided and it is time to try (again).
-    fn start_assignment(&mut self) -> Result<(), Fatal> {
-        let consumer = self.hands.consumer;
-        let Some(assigned) = self.assigner.try_start(consumer, &self.queue)? else {
-            return Ok(());
-        };
-        let metrics = &self.hands.setup.metrics;
-        metrics.assigned(self.hands.setup.number, assigned.len());
-        self.hands.partitions.assign(&assigned, metrics);
-        self.asker
-            .ask(self.assigner.number(), self.hands.partitions.named());
-        self.hands.step(Input::Assigned(&assigned), None);
-        Ok(())
-    }
-
-    fn take_ends(&mut self) {
-        while let Some(ends) = self.asker.answer() {
-            if ends.assignment != self.assigner.number() {
-                continue;
-            }
-            for (topic, partition, end) in ends.ends {
-                self.hands.partitions.observe_end(topic, partition, end);
-                let input = Input::EndObserved {
-                    topic,
-                    partition,
-                    end,
-                    at: ends.at,
-                };
-                self.hands.step(input, None);
-            }
-        }
-    }
-
-    fn read_batch(&mut self) {
-        let hands = &mut *self.hands;
-        self.queue.read(BATCH_WAIT, |position, delivered| {
-            hands.deliver(position, delivered)
-        });
     }
 }

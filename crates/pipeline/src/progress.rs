@@ -27,6 +27,8 @@ struct InputProgress {
     end: Option<(i64, WallTime)>,
     display: EventTime,
     paused: bool,
+    /// It has to wait whatever the clocks say.
+    held: bool,
 }
 
 /// Where a partition stands.
@@ -48,15 +50,33 @@ impl Progress {
             end: None,
             display: EventTime::MIN,
             paused: false,
+            held: false,
         };
         Progress {
             inputs: vec![unassigned; inputs],
         }
     }
 
-    /// An input is assigned and read from this offset.
+    /// An input is assigned and read from this offset. What was shown stays: display time doesn't
+    /// go back.
     pub fn begins(&mut self, input: usize, start: i64) {
-        self.inputs[input].position = Some(start);
+        self.inputs[input] = InputProgress {
+            position: Some(start),
+            end: None,
+            display: self.inputs[input].display,
+            paused: false,
+            held: false,
+        };
+    }
+
+    /// The next offset of an input; 0 if it is not assigned.
+    pub fn position(&self, input: usize) -> i64 {
+        self.inputs[input].position.unwrap_or(0)
+    }
+
+    /// An input has to wait, or may go on as the clocks say.
+    pub fn hold(&mut self, input: usize, held: bool) {
+        self.inputs[input].held = held;
     }
 
     /// Whether a record is new: offsets ascend, whatever is delivered again after a pause.
@@ -110,12 +130,13 @@ impl Progress {
             .inputs
             .iter()
             .zip(task.clocks())
-            .filter(|entry| !entry.0.caught_up(now));
-        let Some(slowest) = lagging.map(|(_, (clock, _))| clock).min() else {
-            return self.change(|_| false);
-        };
+            .filter(|entry| !entry.0.held && !entry.0.caught_up(now));
+        let slowest = lagging.map(|(_, (clock, _))| clock).min();
         let clocks: Vec<EventTime> = task.clocks().map(|entry| entry.0).collect();
-        self.change(|input| clocks[input] > slowest + LEAD)
+        let held: Vec<bool> = self.inputs.iter().map(|input| input.held).collect();
+        self.change(|input| {
+            held[input] || slowest.is_some_and(|slowest| clocks[input] > slowest + LEAD)
+        })
     }
 
     /// Where each input stands; unassigned ones at 0.

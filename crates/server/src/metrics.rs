@@ -1,5 +1,6 @@
 //! `/metrics`: always 200. Rendering takes milliseconds, on a blocking thread, and is timed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::View;
 use exposition::{Format, accepts_gzip, encode, families, negotiate};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -69,22 +71,35 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
+/// Rendered, and then seen to be shown still: while it was rendered, or the process was stopped in
+/// the middle of it, somebody else may have come to own a task. What isn't shown any more is left
+/// out of the next attempt, so the attempts end.
 fn render(app: &App, format: Format, gzip: bool) -> Vec<u8> {
     let start = Instant::now();
     let sources = &app.sources;
-    let families = families(
-        &sources.plan,
-        &(sources.views)(),
-        &sources.registry.gather(),
-    );
-    let text = encode(format, &families);
-    let body = if gzip {
-        compressed(&text).expect("writing to memory can't fail")
-    } else {
-        text.into_bytes()
-    };
-    app.scrape_seconds.observe(start.elapsed().as_secs_f64());
-    body
+    let mut views = (sources.views)();
+    loop {
+        let families = families(&sources.plan, &views, &sources.registry.gather());
+        let text = encode(format, &families);
+        let body = if gzip {
+            compressed(&text).expect("writing to memory can't fail")
+        } else {
+            text.into_bytes()
+        };
+        let rendered = views.len();
+        retain_shown(&mut views, &(sources.views)());
+        if views.len() == rendered {
+            app.scrape_seconds.observe(start.elapsed().as_secs_f64());
+            return body;
+        }
+    }
+}
+
+/// Keeps the views of the tasks that are shown, be it by another view.
+fn retain_shown(views: &mut Vec<Arc<View>>, shown: &[Arc<View>]) {
+    let task = |view: &View| (view.group, view.partition);
+    let shown: BTreeSet<(usize, i32)> = shown.iter().map(|view| task(view)).collect();
+    views.retain(|view| shown.contains(&task(view)));
 }
 
 fn compressed(text: &str) -> io::Result<Vec<u8>> {

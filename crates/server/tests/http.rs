@@ -7,6 +7,9 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
+use engine::View;
+use engine::view::Entries;
+use events::EventTime;
 use flate2::read::GzDecoder;
 use rig::{Rig, order, runtime, sources};
 use server::{Server, SetupError};
@@ -260,6 +263,44 @@ fn a_bug_in_rendering_is_counted_and_the_server_lives_on() {
             .text()
             .contains("\nkept_http_errors_total{reason=\"render\"} 1\n")
     );
+}
+
+/// A lease that ends while the exposition is made: the task is shown when it begins, not when it
+/// is done.
+#[test]
+fn a_task_that_is_not_shown_any_more_when_rendered_is_left_out() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let mut sources = sources(&[]);
+    let times = Arc::clone(&asked);
+    sources.views = Arc::new(move || {
+        let first = times.fetch_add(1, Ordering::SeqCst) == 0;
+        let shown = if first { vec![0, 1] } else { vec![1] };
+        shown.into_iter().map(view).collect()
+    });
+    let rig = Rig::start(sources);
+    let answer = rig.get("/metrics");
+    let of = |partition: i32| {
+        let labels = format!("topic=\"shop.events\",partition=\"{partition}\"");
+        answer
+            .text()
+            .contains(&format!("\nkept_exact{{{labels}}} 1\n"))
+    };
+    assert_eq!([of(0), of(1)], [false, true], "{}", answer.text());
+    assert_eq!(asked.load(Ordering::SeqCst), 3, "rendered twice");
+}
+
+/// A task of the first group, exact and with nothing in it.
+fn view(partition: i32) -> Arc<View> {
+    Arc::new(View {
+        group: 0,
+        partition,
+        offsets: vec![0],
+        display: EventTime(0),
+        exact: true,
+        inputs: Vec::new(),
+        kpis: Vec::new(),
+        entries: Entries::default(),
+    })
 }
 
 #[test]

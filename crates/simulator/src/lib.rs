@@ -3,6 +3,8 @@
 //!
 //! Pure: chance and time are inputs.
 
+pub mod compare;
 pub mod oracle;
 pub mod partition;
 pub mod shop;
+pub mod world;

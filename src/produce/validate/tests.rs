@@ -51,6 +51,30 @@ fn check(
 }
 
 #[test]
+fn a_type_cannot_write_to_the_terminal() {
+    let plan = plan(ONE);
+    let mut validator = Validator::new(&plan, None);
+    for number in 0..UNKNOWN_TYPES {
+        validator.learn(&format!("new.{number}")).expect("room");
+    }
+    let full = validator.learn("red\u{1b}[31m\r").expect_err("no room");
+    assert!(full.contains(r"red\u{1b}[31m\r"), "{full}");
+    let nobody = event(r"new.red\u001b[31m", "{}");
+    let plan = self::plan(TWO);
+    let mut validator = Validator::new(&plan, None);
+    let Err(Refusal::NewType(name)) = validator.check(nobody.as_bytes(), None) else {
+        panic!("it is new");
+    };
+    validator.learn(&name).expect("there is room");
+    let refused = validator.check(nobody.as_bytes(), None);
+    let Err(Refusal::Bad(text)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(text.contains(r"red\u{1b}[31m"), "{text}");
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+#[test]
 fn the_type_decides_the_topic_and_the_topic_the_key() {
     let viewed = event("cart.viewed", r#"{"cart_id":"k-1"}"#);
     check(ONE, None, &viewed, Ok((0, Some("k-1"))));

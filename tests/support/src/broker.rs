@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::process::{Folder, Process, free_port};
+use crate::proxy::Proxy;
 use crate::secure::Secure;
 use crate::tools::installed;
 use crate::wait::{until, within};
@@ -32,30 +33,46 @@ pub struct Kafka {
     folder: Folder,
     port: u16,
     secure: Option<Secure>,
+    proxy: Option<Proxy>,
     jars: PathBuf,
 }
 
 impl Kafka {
     /// Starts a broker and waits until it answers.
     pub fn start() -> Kafka {
-        Kafka::start_in(Folder::new("kafka"), None)
+        Kafka::start_in(Folder::new("kafka"), None, None)
+    }
+
+    /// Likewise, with a second listener that is reached through a `Proxy` only.
+    pub fn start_proxied() -> Kafka {
+        let far = free_port();
+        let proxied = (far, Proxy::start(far));
+        Kafka::start_in(Folder::new("kafka"), None, Some(proxied))
     }
 
     /// Likewise, with a second listener: the same broker, behind TLS and SASL.
     pub fn start_secure() -> Kafka {
         let folder = Folder::new("kafka");
         let secure = Secure::prepare(folder.path());
-        Kafka::start_in(folder, Some(secure))
+        Kafka::start_in(folder, Some(secure), None)
     }
 
-    fn start_in(folder: Folder, secure: Option<Secure>) -> Kafka {
+    fn start_in(folder: Folder, secure: Option<Secure>, proxied: Option<(u16, Proxy)>) -> Kafka {
         let port = free_port();
-        write_properties(folder.path(), port, free_port(), secure.as_ref());
+        let mut extra = Extra::default();
+        if let Some(secure) = &secure {
+            extra = Extra::secure(secure);
+        }
+        if let Some((far, proxy)) = &proxied {
+            extra = Extra::proxied(*far, proxy.port());
+        }
+        write_properties(folder.path(), port, free_port(), &extra);
         let mut kafka = Kafka {
             process: None,
             folder,
             port,
             secure,
+            proxy: proxied.map(|(_, proxy)| proxy),
             jars: jars(),
         };
         let format = kafka
@@ -86,6 +103,12 @@ impl Kafka {
         SHARED.get_or_init(|| Kafka::start_secure().until_we_end())
     }
 
+    /// Likewise, with the listener of `start_proxied`.
+    pub fn shared_proxied() -> &'static Kafka {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        SHARED.get_or_init(|| Kafka::start_proxied().until_we_end())
+    }
+
     fn until_we_end(self) -> Kafka {
         let process = self.process.as_ref().expect("it was just started");
         end_with_us(process.id(), self.folder.path());
@@ -96,6 +119,18 @@ impl Kafka {
     #[track_caller]
     pub fn secure(&self) -> &Secure {
         self.secure.as_ref().expect("started by start_secure")
+    }
+
+    /// The proxy in front of the second listener, of a broker that was started with one.
+    #[track_caller]
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("started by start_proxied")
+    }
+
+    /// `host:port` of the proxy.
+    #[track_caller]
+    pub fn proxied_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.proxy().port())
     }
 
     /// `host:port`, in plain text.
@@ -192,7 +227,7 @@ impl Kafka {
         });
     }
 
-    fn await_partitions(&self, topic: &str, partitions: i32) {
+    pub(crate) fn await_partitions(&self, topic: &str, partitions: i32) {
         let consumer = self.consumer();
         within(READY, "the topic has leaders", || {
             let metadata = consumer
@@ -207,13 +242,13 @@ impl Kafka {
         });
     }
 
-    fn consumer(&self) -> BaseConsumer {
+    pub(crate) fn consumer(&self) -> BaseConsumer {
         self.client()
             .create()
             .expect("plain settings make a client")
     }
 
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client()
             .create()
             .expect("plain settings make a client")
@@ -256,7 +291,7 @@ fn end_with_us(pid: u32, folder: &Path) {
 }
 
 /// Drives a future that librdkafka completes from its own thread.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: std::sync::Arc<Self>) {
@@ -274,16 +309,51 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn write_properties(folder: &Path, port: u16, controller: u16, secure: Option<&Secure>) {
-    let (listener, protocol) = secure.map(Secure::listener).unwrap_or_default();
-    let more = secure.map(Secure::properties).unwrap_or_default();
-    // A broker that crashed is let in again only when its session has ended: 9 s by default.
+/// What a second listener adds to the broker's properties.
+#[derive(Default)]
+struct Extra {
+    listener: String,
+    advertised: String,
+    protocol: &'static str,
+    more: String,
+}
+
+impl Extra {
+    fn secure(secure: &Secure) -> Extra {
+        let (listener, protocol) = secure.listener();
+        Extra {
+            advertised: listener.clone(),
+            listener,
+            protocol,
+            more: secure.properties(),
+        }
+    }
+
+    fn proxied(far: u16, near: u16) -> Extra {
+        Extra {
+            listener: format!(",PROXIED://127.0.0.1:{far}"),
+            advertised: format!(",PROXIED://127.0.0.1:{near}"),
+            protocol: ",PROXIED:PLAINTEXT",
+            more: String::new(),
+        }
+    }
+}
+
+fn write_properties(folder: &Path, port: u16, controller: u16, extra: &Extra) {
+    let Extra {
+        listener,
+        advertised,
+        protocol,
+        more,
+    } = extra;
+    // A broker that crashed is let in again only when its session has ended: 9 s by default. Members
+    // may have short sessions, so that tests of their end are short.
     let properties = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listener}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
@@ -293,6 +363,7 @@ fn write_properties(folder: &Path, port: u16, controller: u16, secure: Option<&S
          broker.heartbeat.interval.ms=500\n\
          log.retention.ms=-1\n\
          group.initial.rebalance.delay.ms=0\n\
+         group.min.session.timeout.ms=1000\n\
          offsets.topic.replication.factor=1\n\
          offsets.topic.num.partitions=1\n\
          transaction.state.log.replication.factor=1\n\

@@ -33,6 +33,10 @@ impl Kept {
         let mut command = Command::new(binary);
         command.args(["run", "--config"]).arg(&file);
         command.env("KEPT__HTTP__LISTEN", format!("127.0.0.1:{port}"));
+        if !config.contains("[state]") {
+            let url = format!("file://{}", folder.path().join("state").display());
+            command.env("KEPT__STATE__URL", url);
+        }
         let process = Process::start(&mut command, &folder.path().join("kept.log"));
         Kept {
             process,
@@ -100,6 +104,16 @@ impl Kept {
     pub fn terminate(&mut self) -> ExitStatus {
         self.process.terminate();
         self.process.wait(GRACE)
+    }
+
+    /// Stops all of its threads where they are (SIGSTOP), until `resume`.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on after `pause`.
+    pub fn resume(&self) {
+        self.process.resume();
     }
 
     /// Ends it as a crash would.

@@ -10,23 +10,37 @@
 )]
 
 mod broker;
+mod bucket;
+mod feeder;
+mod freezer;
+mod history;
 mod http;
 mod kept;
+mod offsets;
 mod process;
 mod prometheus;
+mod proxy;
 mod read;
 mod samples;
 mod secure;
 mod tools;
 mod wait;
+mod watcher;
 
 pub use broker::Kafka;
+pub use bucket::{Bucket, Mood};
+pub use feeder::{Ending, Feeder, Sending, Transactions};
+pub use freezer::Frozen;
+pub use history::{History, partitions};
 pub use http::{Response, get};
 pub use kept::{Finished, Kept, finish};
-pub use process::Process;
+pub use offsets::Logged;
+pub use process::{Folder, Process};
 pub use prometheus::Prometheus;
+pub use proxy::Proxy;
 pub use read::Written;
 pub use samples::Samples;
 pub use secure::Secure;
 pub use tools::installed;
 pub use wait::{until, within};
+pub use watcher::Watcher;

@@ -50,11 +50,25 @@ impl Process {
 
     /// Asks it to end, as an init system would.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops all of its threads where they are (SIGSTOP), until `resume`.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after `pause`.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status();
+        let status = Command::new("kill").args([signal, &pid]).status();
         assert!(
             status.is_ok_and(|status| status.success()),
-            "kill -TERM {pid}"
+            "kill {signal} {pid}"
         );
     }
 
@@ -88,10 +102,11 @@ pub(crate) fn free_port() -> u16 {
 
 /// An empty folder, removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new(name: &str) -> Folder {
+    /// A new one among the temporary files; `name` is for people who look there.
+    pub fn new(name: &str) -> Folder {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = format!("kept-test-{name}-{}-{number}", std::process::id());
@@ -102,7 +117,8 @@ impl Folder {
         Folder(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }

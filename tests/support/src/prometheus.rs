@@ -1,11 +1,13 @@
 //! A real Prometheus that scrapes one target every second.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::http::get;
 use crate::process::{Folder, Process, free_port};
+use crate::tools::installed;
 use crate::wait::until;
 
 /// How long it may take until it answers.
@@ -97,12 +99,7 @@ fn encode(text: &str) -> String {
     text.bytes().map(encode_byte).collect()
 }
 
-/// Where Debian puts it, or wherever it is found.
-fn program() -> &'static str {
-    let found = Command::new("prometheus").arg("--version").output();
-    assert!(
-        found.is_ok(),
-        "Prometheus is not installed: run `tests/install all`"
-    );
-    "prometheus"
+/// Of the version that the tests are about.
+fn program() -> PathBuf {
+    installed("prometheus/prometheus")
 }

@@ -11,7 +11,9 @@ use crate::text::tree::{Node, Value};
 use crate::text::values;
 
 /// The keys of every kind.
-pub(crate) const KEYS: [&str; 7] = ["kind", "help", "by", "windows", "role", "owner", "target"];
+pub(crate) const KEYS: [&str; 8] = [
+    "kind", "help", "by", "windows", "role", "owner", "target", "alert",
+];
 
 const ROLES: [(&str, Role); 3] = [
     ("core", Role::Core),
@@ -25,13 +27,16 @@ pub(crate) fn read(id: &str, section: &Section<'_>, builder: &mut Builder<'_>, k
     if section.node("help").is_none() {
         section.missing("help", "help = \"From purchase to fulfilment\"");
     }
+    let windows = windows(section);
+    let alerting = super::alert::read(section, &kind, &windows);
+    builder.alerting.push((id.to_owned(), alerting));
     Kpi {
         id: id.to_owned(),
         help: help.unwrap_or_default(),
         role: section.word("role", &ROLES).unwrap_or(Role::Supporting),
         owner: section.text("owner").map(|owner| owner.value),
         by: dimensions(section, builder),
-        windows: windows(section),
+        windows,
         target: target(section, &kind),
         kind,
     }

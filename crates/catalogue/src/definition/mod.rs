@@ -3,6 +3,7 @@
 //!
 //! A file's definition takes the place of the pack's of the same id, so that users tune a pack.
 
+mod alert;
 mod common;
 mod count;
 mod funnel;
@@ -12,6 +13,7 @@ mod promise;
 mod ratio;
 mod selector;
 
+use crate::generation::Alerting;
 use crate::plan::{Kind, Kpi, Limits, Plan, TimeRules, Topic};
 use crate::problem::{Place, Problems, suggestion};
 use crate::text::section::{Section, Sited};
@@ -61,6 +63,20 @@ impl Definitions {
         }
     }
 
+    /// A sentence for each of the packs' definitions that one of the files takes the place of.
+    pub fn replaced_by(&self, files: &Definitions) -> Vec<String> {
+        let own = files.0.iter();
+        let replaced = own.filter_map(|own| {
+            let pack = self.0.iter().find(|other| other.id == own.id)?;
+            let Place { path, line, .. } = &own.place;
+            let (id, pack) = (&own.id, &pack.place.path);
+            Some(format!(
+                "kpi {id} of {path}, line {line}, takes the place of {pack}'s"
+            ))
+        });
+        replaced.collect()
+    }
+
     /// The packs' definitions with the files' laid over them.
     pub fn overlaid_with(mut self, files: Definitions) -> Definitions {
         for definition in files.0 {
@@ -81,8 +97,13 @@ pub(crate) struct Frame {
     pub topics: Vec<Topic>,
 }
 
-/// Reads all definitions. The plan is good only if no problem was added.
-pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems) -> Plan {
+/// Reads all definitions, with the thresholds of their alerts by `KpiId`. Both are good only if no
+/// problem was added.
+pub(crate) fn plan(
+    frame: Frame,
+    definitions: &Definitions,
+    problems: &Problems,
+) -> (Plan, Vec<Alerting>) {
     let mut builder = Builder::new(&frame.topics, problems);
     let list = &definitions.0;
     let mut kpis: Vec<Option<Kpi>> = list
@@ -96,7 +117,12 @@ pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems)
     for (at, kpi) in ratios {
         kpis[at] = Some(kpi);
     }
-    let Builder { types, fields, .. } = builder;
+    let Builder {
+        types,
+        fields,
+        alerting,
+        ..
+    } = builder;
     let mut places = Vec::new();
     let mut good = Vec::new();
     for (kpi, definition) in kpis.into_iter().zip(list) {
@@ -121,7 +147,9 @@ pub(crate) fn plan(frame: Frame, definitions: &Definitions, problems: &Problems)
         kpis: good,
     };
     names::check(&plan, &places, problems);
-    plan
+    let of = |kpi: &Kpi| alerting.iter().find(|one| one.0 == kpi.id).map(|one| one.1);
+    let alerting = plan.kpis.iter().filter_map(of).collect();
+    (plan, alerting)
 }
 
 const KINDS: [&str; 4] = ["count", "ratio", "promise", "funnel"];

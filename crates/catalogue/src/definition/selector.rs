@@ -8,8 +8,10 @@ use std::cell::RefCell;
 use events::{FieldId, TypeId};
 
 use crate::canonical;
+use crate::packs::PACK;
+use crate::generation::Alerting;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
-use crate::problem::{Problems, nearest, suggestion};
+use crate::problem::{Place, Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
 use crate::text::tree::{Entry, Node, Table, Value};
 
@@ -19,6 +21,8 @@ pub(crate) struct Builder<'a> {
     pub topics: &'a [Topic],
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
+    /// The thresholds of each KPI's alerts, by its id, in the order of reading.
+    pub alerting: Vec<(String, Alerting)>,
     /// Types that no topic carries: said once, not by each selector.
     missing: RefCell<Vec<String>>,
 }
@@ -49,6 +53,16 @@ pub(crate) fn keyed_placeholder() -> Keyed {
     }
 }
 
+/// What to do about a type on two topics: nobody can edit a pack.
+fn way_out(place: &Place) -> &'static str {
+    if place.path.starts_with(PACK) {
+        "narrow the topics' \"types\", or copy the pack's definition into a file of your own (in \
+         \"files\", where it takes the pack's place) and name the \"topic\" there"
+    } else {
+        "name its \"topic\" here"
+    }
+}
+
 impl<'a> Builder<'a> {
     pub fn new(topics: &'a [Topic], problems: &'a Problems) -> Builder<'a> {
         Builder {
@@ -56,6 +70,7 @@ impl<'a> Builder<'a> {
             topics,
             types: Vec::new(),
             fields: Vec::new(),
+            alerting: Vec::new(),
             missing: RefCell::default(),
         }
     }
@@ -275,9 +290,10 @@ impl<'a> Builder<'a> {
                 (None, ..) => self.nobody_carries(name),
                 (_, 2.., _) => {
                     let message = format!(
-                        "type \"{}\" arrives on {} and would count twice: name its \"topic\" here",
+                        "type \"{}\" arrives on {} and would count twice: {}",
                         name.value,
-                        names.join(" and ")
+                        names.join(" and "),
+                        way_out(&name.place)
                     );
                     self.problems.add(&name.place, message);
                 }

@@ -11,6 +11,8 @@ pub(super) struct List<'a> {
     namespace: &'a str,
     help: &'a str,
     prefix: String,
+    /// Where windows end, for the help of whatever has one.
+    window_ends: String,
     pub families: Vec<Family>,
 }
 
@@ -21,6 +23,7 @@ impl<'a> List<'a> {
             namespace,
             help: &kpi.help,
             prefix,
+            window_ends: window_ends(kpi),
             families: Vec::new(),
         }
     }
@@ -61,7 +64,11 @@ impl<'a> List<'a> {
             Some("ratio") => Some("ratio"),
             _ => None,
         };
-        let (scope, help) = (scope_of(series), format!("{}: {text}", self.help));
+        let mut help = format!("{}: {text}", self.help);
+        if labels.contains(&"window") {
+            help += &self.window_ends;
+        }
+        let scope = scope_of(series);
         self.families.push(Family {
             name,
             help,
@@ -259,6 +266,14 @@ impl<'a> List<'a> {
             }
         }
     }
+}
+
+/// That a window ends at a whole pane, with the panes of this KPI's windows.
+fn window_ends(kpi: &Kpi) -> String {
+    let panes = kpi.windows.iter();
+    let panes = panes.map(|window| format!("{} of {}", window.pane(), window.label));
+    let panes: Vec<String> = panes.collect();
+    format!("; the window ends at a whole pane ({})", panes.join(", "))
 }
 
 fn scope_of(series: SeriesId) -> Scope {

@@ -4,6 +4,7 @@
 //! a name is decided here and nowhere else. Label order: the KPI's dimensions, the family's own
 //! labels, then `partition`, as the family's `Scope` says.
 
+pub mod kept;
 mod kinds;
 
 use events::Span;

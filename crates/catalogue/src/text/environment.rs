@@ -3,7 +3,8 @@
 //! After `KEPT__` the parts between `__` are the keys, in any case. A value that is TOML is taken as
 //! such (`30`, `true`, `["a", "b"]`), everything else as text. Under `KEPT__KAFKA__CLIENT__` one `_`
 //! stands for a dot (`SASL_PASSWORD` is `sasl.password`, `SASL_PASSWORD_FILE` is
-//! `sasl.password_file`), a name with dots in it is taken as it is, and a value is always text.
+//! `sasl.password_file`) and so does `__`; a name with dots in it is taken as it is, and a value is
+//! always text.
 
 use super::tree::{Entry, Node, Table, Value, parse_value};
 use crate::problem::{Place, Problems};
@@ -55,6 +56,8 @@ fn client_key(name: &str) -> String {
     if name.contains('.') {
         return name.to_owned();
     }
+    // Whoever writes `__` between keys elsewhere writes it here as well.
+    let name = name.replace("__", "_");
     match name.strip_suffix("_file") {
         Some(base) => format!("{}_file", base.replace('_', ".")),
         None => name.replace('_', "."),
@@ -115,10 +118,18 @@ mod tests {
     fn under_the_client_an_underscore_is_a_dot() {
         let client = |name: &str| keys_of(&format!("KAFKA__CLIENT__{name}")).pop();
         assert_eq!(client("SASL_PASSWORD").as_deref(), Some("sasl.password"));
-        assert_eq!(
-            client("SASL_PASSWORD_FILE").as_deref(),
-            Some("sasl.password_file")
-        );
+        assert_eq!(client("SASL__PASSWORD").as_deref(), Some("sasl.password"));
+        for file in [
+            "SASL_PASSWORD_FILE",
+            "SASL__PASSWORD__FILE",
+            "SASL__PASSWORD_FILE",
+        ] {
+            assert_eq!(
+                client(file).as_deref(),
+                Some("sasl.password_file"),
+                "{file}"
+            );
+        }
         assert_eq!(
             client("sasl.oauthbearer.assertion.private.key.file").as_deref(),
             Some("sasl.oauthbearer.assertion.private.key.file")

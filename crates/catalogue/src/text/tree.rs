@@ -81,10 +81,7 @@ pub(crate) fn parse(path: &str, text: &str, problems: &Problems) -> Table {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        problems.add(
-            &lines.place(at),
-            format!("not valid TOML: {}", error.message()),
-        );
+        problems.add_syntax(&lines.place(at), error.message(), lines.is_header(at));
     }
     lines.table(0, document.get_ref(), problems)
 }
@@ -122,6 +119,13 @@ impl Lines<'_> {
         let line = before.matches('\n').count() as u32 + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() as u32 + 1;
         Place { path, line, column }
+    }
+
+    /// Whether this is in the header of a table.
+    fn is_header(&self, offset: usize) -> bool {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let begin = before.rfind('\n').map_or(0, |end| end + 1);
+        self.text[begin..].trim_start().starts_with('[')
     }
 
     fn table(&self, at: usize, table: &DeTable<'_>, problems: &Problems) -> Table {

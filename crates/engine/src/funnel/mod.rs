@@ -7,6 +7,7 @@
 //! nothing. Every ending is counted, so abandoned - recovered are the ones away now.
 
 mod entity;
+mod saved;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,9 +19,10 @@ use crate::count::encode_amounts;
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
 use crate::field_errors::FieldErrors;
-use crate::panes::{Panes, Reach};
+use crate::panes::{Panes, Reach, SavedPanes};
 use crate::refused::{EntityLimit, Refused};
 use crate::series::{By, SeriesTable};
+use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
 use crate::view::FunnelSeries;
@@ -46,6 +48,9 @@ pub struct FunnelState {
     window_dropped: u64,
     field_errors: FieldErrors,
     refused: Refused,
+    saved_panes: SavedPanes,
+    /// What the last snapshot made of ended entities.
+    saved_entities: Blocks,
 }
 
 /// What an event is to a funnel.
@@ -64,8 +69,14 @@ pub enum Part {
 }
 
 impl FunnelState {
-    /// Before the first event.
-    pub fn new(rule: &Funnel, windows: &[Window], reach: Reach, limits: &Limits) -> FunnelState {
+    /// Before the first event; with room for so many label sets.
+    pub fn new(
+        rule: &Funnel,
+        windows: &[Window],
+        reach: Reach,
+        limits: &Limits,
+        label_sets: u64,
+    ) -> FunnelState {
         let fields = rule
             .value
             .iter()
@@ -82,7 +93,7 @@ impl FunnelState {
             entities: KeyMap::default(),
             due: BinaryHeap::new(),
             forgotten_at: EventTime::MIN,
-            series: SeriesTable::new(),
+            series: SeriesTable::new(label_sets),
             window_dropped: 0,
             field_errors: FieldErrors::of(&fields),
             refused: Refused::by(&[
@@ -90,6 +101,8 @@ impl FunnelState {
                 EntityLimit::Remembered,
                 EntityLimit::Lines,
             ]),
+            saved_panes: SavedPanes::new(windows),
+            saved_entities: Blocks::default(),
         }
     }
 
@@ -119,13 +132,13 @@ impl FunnelState {
             return;
         };
         self.advance(clock);
-        if self
-            .entities
-            .get(&key)
-            .is_some_and(|entity| clock > self.remembered_until(entity))
-            && let Some(gone) = self.entities.remove(&key)
-        {
-            self.lines -= gone.lines.len();
+        let known = self.entities.get(&key);
+        if let Some(entity) = known.filter(|known| clock > self.remembered_until(known)) {
+            let block = saved::block_of(&self.rule, entity.latest);
+            self.saved_entities.touch(block);
+            if let Some(gone) = self.entities.remove(&key) {
+                self.lines -= gone.lines.len();
+            }
         }
         if !self.entities.contains_key(&key) && !self.begin(key, parts.clone(), clock, kafka, by) {
             return;
@@ -143,6 +156,7 @@ impl FunnelState {
         parts: impl Iterator<Item = Part>,
         k: EventTime,
     ) {
+        self.saved_panes.touch(event.time);
         let entity = self
             .entities
             .get_mut(&key)
@@ -151,6 +165,8 @@ impl FunnelState {
         match entity.state {
             State::Converted => return,
             State::Abandoned => {
+                let block = saved::block_of(&self.rule, entity.latest);
+                self.saved_entities.touch(block);
                 entity.state = State::Open;
                 series.recovered += 1;
                 series.open += 1;
@@ -201,6 +217,8 @@ impl FunnelState {
             } else if entity.state == State::Open {
                 entity.queued = false;
                 self.open -= 1;
+                let block = saved::block_of(&self.rule, entity.latest);
+                self.saved_entities.touch(block);
                 let lines = entity.lines.len();
                 end(entity, self.series.state(entity.series));
                 self.lines -= lines - entity.lines.len();
@@ -228,7 +246,7 @@ impl FunnelState {
 
     /// Frees entities that are logically gone, at most so many times while one is remembered.
     fn forget_entities(&mut self, clock: EventTime, times: i64) {
-        let lasts = self.rule.idle_timeout + self.rule.lateness + self.rule.recover;
+        let lasts = saved::lasts(&self.rule);
         if (clock - self.forgotten_at).0 >= lasts.0 / times {
             let lines = &mut self.lines;
             self.entities.retain(|_, entity| {
@@ -237,6 +255,8 @@ impl FunnelState {
                 remembered
             });
             self.forgotten_at = clock;
+            let oldest = saved::block_of(&self.rule, clock - lasts);
+            self.saved_entities.touch_before(oldest + 1);
         }
     }
 
@@ -351,7 +371,7 @@ impl FunnelState {
 
     /// The last instant of the clock at which an event still belongs to this entity.
     fn remembered_until(&self, entity: &Entity) -> EventTime {
-        entity.latest + self.rule.idle_timeout + self.rule.lateness + self.rule.recover
+        entity.latest + saved::lasts(&self.rule)
     }
 
     /// Makes an entity if the event can begin one and there is room.

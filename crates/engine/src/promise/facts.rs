@@ -80,6 +80,7 @@ impl PromiseState {
         let took = (seen.time - start).max(Span::ZERO);
         let kept_its_word = took <= self.rule.within;
         let (end_clock, reach) = (clocks[self.end_input], self.reach);
+        self.saved_panes.touch(seen.time);
         let state = self.series.state(series);
         state.counters.completed += 1;
         state.counters.negative_durations += u64::from(seen.time < start);
@@ -111,6 +112,7 @@ impl PromiseState {
         let (start, k, series, judged) = (order.start, order.k, order.series, order.judged);
         let age = (seen.time - start).max(Span::ZERO);
         let in_time = seen.k < self.deadline(start, k);
+        self.saved_panes.touch(seen.time);
         let state = self.series.state(series);
         state.counters.cancelled += 1;
         state.left(seen.time, age, seen.k, clocks[self.end_input], self.reach);

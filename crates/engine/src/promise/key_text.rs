@@ -42,13 +42,17 @@ impl KeyText {
         bytes: [0; INLINE],
     };
 
+    /// What is shown, as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            KeyText::Short { length, bytes } => &bytes[..usize::from(*length)],
+            KeyText::Long(text) => text.as_bytes(),
+        }
+    }
+
     /// What is shown.
     pub fn as_str(&self) -> &str {
-        match self {
-            KeyText::Short { length, bytes } => std::str::from_utf8(&bytes[..usize::from(*length)])
-                .expect("the bytes of a str, whole characters"),
-            KeyText::Long(text) => text,
-        }
+        std::str::from_utf8(self.as_bytes()).expect("the bytes of a str, whole characters")
     }
 }
 

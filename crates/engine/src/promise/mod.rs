@@ -13,6 +13,7 @@ mod facts;
 mod key_text;
 mod open;
 mod orders;
+mod saved;
 mod series;
 
 use std::cmp::Reverse;
@@ -23,7 +24,7 @@ use events::{EventTime, KafkaTime, Key, Span};
 
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
-use crate::panes::Reach;
+use crate::panes::{Reach, SavedPanes};
 use crate::refused::{EntityLimit, Refused};
 use crate::series::{By, SeriesTable};
 use crate::table::{Identity, KeyMap};
@@ -69,6 +70,7 @@ pub struct PromiseState {
     overflowed: bool,
     /// The slowest clock of all its partitions when finished orders were last forgotten.
     forgotten_at: EventTime,
+    saved_panes: SavedPanes,
 }
 
 /// What a record says about an order.
@@ -98,13 +100,15 @@ pub struct Seen {
 }
 
 impl PromiseState {
-    /// Before the first record. `inputs`: where the start, the end and each step are read.
+    /// Before the first record. `inputs`: where the start, the end and each step are read. There is
+    /// room for so many label sets.
     pub fn new(
         rule: &Promise,
         windows: &[Window],
         reach: Reach,
         (start_input, end_input, step_inputs): (usize, usize, Vec<usize>),
         limits: &catalogue::plan::Limits,
+        label_sets: u64,
     ) -> PromiseState {
         PromiseState {
             windows: windows.to_vec(),
@@ -116,8 +120,8 @@ impl PromiseState {
             remembered_limit: limits.remembered_entities,
             made_room_at: EventTime::MIN,
             held_limit: limits.held_entities,
-            orders: Orders::new(rule.steps.len()),
-            series: SeriesTable::new(),
+            orders: Orders::new(rule.steps.len(), rule.horizon + rule.lateness),
+            series: SeriesTable::new(label_sets),
             deadlines: DueQueue::default(),
             horizons: DueQueue::default(),
             held: KeyMap::default(),
@@ -131,6 +135,7 @@ impl PromiseState {
             ]),
             overflowed: false,
             forgotten_at: EventTime::MIN,
+            saved_panes: SavedPanes::new(windows),
             rule: rule.clone(),
         }
     }
@@ -153,6 +158,7 @@ impl PromiseState {
             return self.refused.add(EntityLimit::Remembered);
         }
         let deadline = self.deadline(seen.time, seen.k);
+        self.saved_panes.touch(seen.time);
         let state = self.series.state(series);
         let in_windows = state.accepts_start(seen.time, seen.k, self.reach);
         self.window_dropped += u64::from(!in_windows.all(self.windows.len()));
@@ -227,6 +233,7 @@ impl PromiseState {
             self.made_room_at = start;
             self.overflowed = true;
             self.orders.forget(|time| start.min(end) <= time + lasts);
+            self.orders.forget_saved();
         }
         self.orders.len() < self.remembered_limit
     }
@@ -387,6 +394,11 @@ impl PromiseState {
         start.max(k) + self.rule.within + self.rule.lateness
     }
 
+    /// The first instant of E's clock that is past the horizon.
+    fn expiry(&self, start: EventTime) -> EventTime {
+        EventTime((start + self.lasts()).0.saturating_add(1))
+    }
+
     fn slowest_clock(&self, clocks: &[EventTime]) -> EventTime {
         let inputs = self
             .step_inputs
@@ -406,8 +418,7 @@ impl PromiseState {
             return;
         }
         let (start, k, judged, generation) = (order.start, order.k, order.judged, order.generation);
-        // The first instant of the clock that is past the horizon.
-        let expiry = EventTime((start + self.lasts()).0.saturating_add(1));
+        let expiry = self.expiry(start);
         if end_clock >= expiry {
             return self.expire(place, clocks);
         }
@@ -428,6 +439,7 @@ impl PromiseState {
         order.judged = true;
         let (start, k, in_windows, series) = (order.start, order.k, order.in_windows, order.series);
         let deadline = self.deadline(start, k);
+        self.saved_panes.touch(start);
         let state = self.series.state(series);
         state.judgement_came(start, deadline);
         state.decided(
@@ -448,6 +460,7 @@ impl PromiseState {
             self.judge(place, Outcome::Broken, clocks);
         }
         let lasts = self.lasts();
+        self.saved_panes.touch(start + lasts);
         let state = self.series.state(series);
         state.counters.expired += 1;
         state.left(

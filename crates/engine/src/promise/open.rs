@@ -34,7 +34,21 @@ pub struct OpenOrders {
     due_before: i64,
     /// The due ones by the pane of their start, for each window's length of a pane.
     due_panes: Vec<(Span, BTreeMap<i64, u64>)>,
+    /// Orders that came and went since the last view: life tables follow them. `None`: too many.
+    changes: Option<Vec<Change>>,
 }
+
+/// An order that opened or is open no longer, by the second it started in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Opened.
+    Opened(i64),
+    /// Closed.
+    Closed(i64),
+}
+
+/// So many changes are kept for the next view, and more where many seconds would have to be read.
+const CHANGES: usize = 64;
 
 impl OpenOrders {
     /// None yet.
@@ -49,6 +63,7 @@ impl OpenOrders {
             due: 0,
             due_before: i64::MIN,
             due_panes: windows.iter().map(panes).collect(),
+            changes: None,
         }
     }
 
@@ -58,6 +73,7 @@ impl OpenOrders {
         *self.starts.entry(second).or_default() += 1;
         self.total += 1;
         self.overdue += u64::from(second < self.overdue_before);
+        self.note(Change::Opened(second));
     }
 
     /// An order is open no longer.
@@ -66,6 +82,7 @@ impl OpenOrders {
         take(&mut self.starts, second, 1);
         self.total -= 1;
         self.overdue -= u64::from(second < self.overdue_before);
+        self.note(Change::Closed(second));
     }
 
     /// An order waits for a judgement at `deadline`.
@@ -139,19 +156,44 @@ impl OpenOrders {
         panes.range(floor - 60..floor).map(|entry| entry.1).sum()
     }
 
-    /// Adds those that started before `end` to the life table of the window (`begin`, `end`].
-    pub fn add_to(&self, table: &mut Survival, begin: EventTime, end: EventTime) {
-        let started = self.starts.range(..whole_seconds(end));
+    /// The life table of those that started before the end of this window.
+    pub fn life_table(&self, bounds: Bounds) -> Survival {
+        let mut table = Survival::default();
+        let started = self.starts.range(..whole_seconds(bounds.end));
         table.add_all_left(started.map(|(second, count)| {
-            let start = EventTime(second * SECOND.0 + SECOND.0 / 2);
-            ((begin - start).max(Span::ZERO), end - start, *count)
+            let (entry, exit) = bounds.at_risk(*second);
+            (entry, exit, *count)
         }));
+        table.fold();
+        table
+    }
+
+    /// The orders that came and went since `begin_changes`, or `None` where they were too many.
+    pub fn changes(&self) -> Option<&[Change]> {
+        self.changes.as_deref()
+    }
+
+    /// Begins to keep what changes anew.
+    pub fn begin_changes(&mut self) {
+        self.changes.get_or_insert_default().clear();
+    }
+
+    fn note(&mut self, change: Change) {
+        let most = CHANGES.max(self.starts.len() / 16);
+        if let Some(changes) = &mut self.changes {
+            if changes.len() < most {
+                changes.push(change);
+            } else {
+                self.changes = None;
+            }
+        }
     }
 
     /// An estimate of the bytes outside of itself.
     pub fn bytes(&self) -> usize {
         let due: usize = self.due_panes.iter().map(|panes| panes.1.len()).sum();
-        self.starts.len() * 24 + self.unjudged.len() * 32 + due * 24
+        let changes = self.changes.as_ref().map_or(0, Vec::capacity) * size_of::<Change>();
+        self.starts.len() * 24 + self.unjudged.len() * 32 + due * 24 + changes
     }
 
     /// Writes the orders by second.
@@ -181,6 +223,41 @@ impl OpenOrders {
         for (length, panes) in &mut self.due_panes {
             take(panes, pane_of(end_of(start), *length), count);
         }
+    }
+}
+
+/// A window (begin, end] of a life table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Where it begins.
+    pub begin: EventTime,
+    /// Where it ends.
+    pub end: EventTime,
+}
+
+impl Bounds {
+    /// The ages between which an order that started then is at risk, if it is open at the end.
+    pub fn ages(self, start: EventTime) -> (Span, Span) {
+        ((self.begin - start).max(Span::ZERO), self.end - start)
+    }
+
+    /// The same for the middle of a second.
+    fn at_risk(self, second: i64) -> (Span, Span) {
+        self.ages(EventTime(second * SECOND.0 + SECOND.0 / 2))
+    }
+
+    /// Lets the life table of open orders follow one that came or went; false if it is not in it.
+    pub fn follow(self, table: &mut Survival, change: Change) -> bool {
+        let (Change::Opened(second) | Change::Closed(second)) = change;
+        if second >= whole_seconds(self.end) {
+            return false;
+        }
+        let (entry, exit) = self.at_risk(second);
+        match change {
+            Change::Opened(_) => table.put_left(entry, exit),
+            Change::Closed(_) => table.take_left(entry, exit),
+        }
+        true
     }
 }
 

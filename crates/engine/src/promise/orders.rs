@@ -5,11 +5,16 @@
 //! starts of one key, possible only when the old one is past its horizon on the start's partition
 //! but not yet on the end's, form a chain in order of their offsets.
 
-use events::{EventTime, Key};
+mod saved;
+
+use events::{EventTime, Key, Span};
 
 use super::key_text::KeyText;
 use crate::series::SeriesId;
+use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
+
+pub use saved::Clocks;
 
 /// An order with a place of its own.
 #[derive(Clone, Debug)]
@@ -134,11 +139,15 @@ pub struct Orders {
     step_times: Vec<EventTime>,
     steps: usize,
     open: usize,
+    /// How much of the start times one block of a snapshot covers.
+    block_length: Span,
+    /// What the last snapshot made of blocks of finished orders.
+    saved: Blocks,
 }
 
 impl Orders {
-    /// None yet; each order has this many steps.
-    pub fn new(steps: usize) -> Orders {
+    /// None yet; each order has this many steps and is remembered for so long.
+    pub fn new(steps: usize, lasts: Span) -> Orders {
         Orders {
             slots: KeyMap::default(),
             places: Vec::new(),
@@ -146,6 +155,8 @@ impl Orders {
             step_times: Vec::new(),
             steps,
             open: 0,
+            block_length: saved::block_length(lasts),
+            saved: Blocks::default(),
         }
     }
 
@@ -193,6 +204,7 @@ impl Orders {
                 self.append(first, place);
             }
             Some(Unpacked::Finished { series, start, k }) => {
+                self.touch(start);
                 let first = self.take_place(NewOrder {
                     key,
                     text: KeyText::EMPTY,
@@ -231,6 +243,7 @@ impl Orders {
         let slot = slot.expect("an order with a place is in the table");
         if matches!(slot.unpack(), Unpacked::Place(first) if first == place) {
             *slot = finished;
+            self.touch(self.places[place as usize].start);
             self.release_place(place);
         }
     }

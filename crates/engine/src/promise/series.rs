@@ -3,6 +3,9 @@
 //! A view costs by series and panes, not by orders: see `open`. A second, like a pane, is open at its
 //! start and closed at its end, and stands for its end.
 
+mod life;
+mod saved;
+
 use std::sync::Arc;
 
 use catalogue::plan::{Promise, Window};
@@ -13,8 +16,8 @@ use super::orders::InWindows;
 use crate::encode::Encoder;
 use crate::panes::{Contribution, Panes, Reach, pane_of};
 use crate::sketch::{Bucket, PaneSketch, Sketch};
-use crate::survival::Survival;
 use crate::view::{Histogram, Labels, PromiseCounters, PromiseSeries, PromiseWindow};
+use life::Life;
 
 /// Windows up to this long have a percentile with open orders in it.
 const LONGEST_WITH_OPEN: Span = Span::from_seconds(3600);
@@ -56,12 +59,13 @@ struct Started {
     taken_out: u64,
 }
 
-/// What was merged for the window that ends at pane `floor`; void once something in it changed.
+/// What was merged for the window that ends at pane `floor`; void once something in it changed. So
+/// a view is a function of state and display time, whatever was looked at before.
 #[derive(Clone, Debug)]
 struct Shown {
     floor: i64,
     completed: Arc<Sketch>,
-    with_open: Option<Arc<Survival>>,
+    life: Option<Life>,
 }
 
 /// What a start did not live to see, or did.
@@ -120,7 +124,6 @@ impl Series {
         reach: Reach,
     ) {
         self.open.opened(start);
-        self.void_before(start);
         self.in_start_panes(start, in_windows, clock, reach, |pane| pane.started += 1);
     }
 
@@ -223,6 +226,12 @@ impl Series {
         let overdue = self.open.started_before(display - within);
         let overdue_unjudged = self.open.due(display);
         let open = &self.open;
+        let windows = self.windows.iter_mut().enumerate();
+        let windows = windows
+            .map(|(at, window)| window.view(at, open, display))
+            .collect();
+        self.open.begin_changes();
+        let open = &self.open;
         PromiseSeries {
             labels,
             created,
@@ -234,12 +243,7 @@ impl Series {
             overdue,
             overdue_unjudged,
             oldest_open_start: open.oldest(),
-            windows: self
-                .windows
-                .iter_mut()
-                .enumerate()
-                .map(|(at, window)| window.view(at, open, display))
-                .collect(),
+            windows,
         }
     }
 
@@ -305,13 +309,17 @@ impl Series {
         }
     }
 
-    /// What is shown of windows that end at or after `time` has to be merged anew.
+    /// An order ended at `time`: what is shown of windows that end at or after it has to be merged
+    /// anew, and earlier ones have one order less that was open at their end.
     fn void_before(&mut self, time: EventTime) {
         for window in &mut self.windows {
-            if let Some(shown) = &window.shown
-                && pane_of(time, window.completed.length()) < shown.floor
-            {
+            let Some(shown) = &mut window.shown else {
+                continue;
+            };
+            if pane_of(time, window.completed.length()) < shown.floor {
                 window.shown = None;
+            } else if let Some(life) = &mut shown.life {
+                life.touch();
             }
         }
     }
@@ -321,17 +329,23 @@ impl SeriesWindow {
     /// `at`: its index among the windows.
     fn view(&mut self, at: usize, open: &OpenOrders, display: EventTime) -> PromiseWindow {
         let floor = self.completed.floor(display);
-        if self.shown.as_ref().is_none_or(|shown| shown.floor != floor) {
-            let completed = Sketch::of_panes(self.completed.window(display).map(|pane| pane.1));
-            let with_open = self
-                .with_open
-                .then(|| Arc::new(self.life_table(open, display)));
-            self.shown = Some(Shown {
-                floor,
-                completed: Arc::new(completed),
-                with_open,
-            });
+        let bounds = self.bounds(display);
+        match &mut self.shown {
+            Some(shown) if shown.floor == floor => {
+                if let Some(life) = &mut shown.life {
+                    life.follow(open, bounds);
+                }
+            }
+            _ => {
+                let completed = Sketch::of_panes(self.completed.window(display).map(|pane| pane.1));
+                self.shown = Some(Shown {
+                    floor,
+                    completed: Arc::new(completed),
+                    life: self.with_open.then(|| self.life(open, display)),
+                });
+            }
         }
+        let with_open = self.life_table(display);
         let shown = self.shown.as_ref().expect("made just above");
         let mut sum = Started::default();
         for (_, pane) in self.started.window(display) {
@@ -344,50 +358,11 @@ impl SeriesWindow {
         let decided = sum.kept + sum.broken + sum.taken_out;
         PromiseWindow {
             completed: Arc::clone(&shown.completed),
-            with_open: shown.with_open.clone(),
+            with_open,
             kept: sum.kept,
             broken: sum.broken + late,
             pending: sum.started.saturating_sub(decided + late),
         }
-    }
-
-    /// The life table of the window that ends at `display`, floored to a pane. Ends and starts
-    /// are taken at the middle of their pane or second.
-    fn life_table(&self, open: &OpenOrders, display: EventTime) -> Survival {
-        let length = self.completed.length();
-        let end = EventTime(self.completed.floor(display) * length.0);
-        let begin = end - Span(length.0 * 60);
-        let middle = |number: i64| EventTime(number * length.0 + length.0 / 2);
-        let entry = |start: EventTime| (begin - start).max(Span::ZERO);
-        let mut table = Survival::default();
-        for (number, pane) in self.completed.window(display) {
-            for (bucket, count) in pane.buckets() {
-                let took = bucket.middle();
-                let start = middle(number) - took;
-                table.add_completed(entry(start).min(took), took, u64::from(*count));
-            }
-        }
-        for (number, pane) in self.left.window(display) {
-            for (bucket, count) in pane.buckets() {
-                let age = bucket.middle();
-                table.add_left(entry(middle(number) - age).min(age), age, u64::from(*count));
-            }
-        }
-        for (number, pane) in self
-            .completed
-            .after(display)
-            .chain(self.left.after(display))
-        {
-            for (bucket, count) in pane.buckets() {
-                let start = middle(number) - bucket.middle();
-                if start < end {
-                    table.add_left(entry(start), end - start, u64::from(*count));
-                }
-            }
-        }
-        open.add_to(&mut table, begin, end);
-        table.fold();
-        table
     }
 }
 

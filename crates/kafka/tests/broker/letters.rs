@@ -117,6 +117,25 @@ fn a_letter_that_can_not_be_written_is_counted_as_lost() {
     assert_eq!(worker.metric("kept_dead_letters_total", &[]), Some(0.0));
 }
 
+#[test]
+fn what_was_rejected_before_is_not_written_again() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("replayed", 1, &[]);
+    kafka.create_topic("replayed.rejected", 1, &[]);
+    let mut settings = settings(kafka, "replayed");
+    settings.dead_letter_topic = Some("replayed.rejected".into());
+    let worker = Recorded::start(0, settings, plan(&["replayed"]));
+    {
+        let mut seen = worker.seen();
+        seen.reject = Some((b"0".to_vec(), Reject::NotAnObject));
+        seen.replayed = true;
+    }
+    fill(kafka, "replayed", 1, 0, 3);
+    worker.until("all records", |seen| seen.count() == 3);
+    worker.stop();
+    assert_eq!(worker.metric("kept_dead_letters_total", &[]), Some(0.0));
+}
+
 fn client(kafka: &Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.brokers());

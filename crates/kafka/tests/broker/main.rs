@@ -2,6 +2,7 @@
 //!
 //! The logic is a recorder, so that each test sees every input as the pipeline would.
 
+mod commits;
 mod letters;
 mod recorder;
 mod tools;

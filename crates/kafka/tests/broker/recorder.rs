@@ -8,7 +8,8 @@ use catalogue::plan::{Group, Limits, Plan, TimeRules, Topic, TopicId};
 use events::{Reject, Span};
 use kafka::worker::Setup;
 use kafka::{Board, Call, Metrics, Request, Settings, Start, WorkerHandle};
-use pipeline::{Effect, Input};
+use pipeline::port::{CommitOffset, Position};
+use pipeline::{Assignment, Effect, Input};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use support::Kafka;
@@ -32,31 +33,58 @@ pub struct Seen {
     pub ends: BTreeMap<Place, i64>,
     /// How often an assignment came.
     pub assignments: usize,
+    /// What the brokers knew of the last share.
+    pub positions: BTreeMap<Place, Position>,
     /// How often all was taken away.
     pub revocations: usize,
+    /// The answers to commits, in order.
+    pub committed: Vec<(u64, Result<(), String>)>,
+    /// Whether it was asked to stop.
+    pub stopping: bool,
+    /// A share that is to be given back is kept until an order says otherwise.
+    pub keep_share: bool,
     /// Effects to be returned with the next tick.
     pub orders: Vec<Effect>,
-    /// Effects to be returned with the record at this place and offset.
+    /// An effect to be returned with the record at this place and offset, once.
     pub at_record: Option<(Place, i64, Effect)>,
     /// Records with this value are rejected.
     pub reject: Option<(Vec<u8>, Reject)>,
+    /// Rejected records were rejected before.
+    pub replayed: bool,
 }
 
 impl Seen {
-    fn note(&mut self, input: &Input<'_>, effects: &mut Vec<Effect>) {
-        match *input {
-            Input::Assigned(assigned) => {
+    fn note(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Assigned { assignment, .. } => {
                 self.assignments += 1;
                 self.records.clear();
                 self.reached.clear();
-                self.assigned = assigned
-                    .iter()
-                    .map(|one| ((one.topic.0, one.partition), one.start))
-                    .collect();
+                self.assigned.clear();
+                let reach = Span::from_seconds(60);
+                effects.push(Effect::LookUp { assignment, reach });
             }
+            Input::LookedUp {
+                assignment,
+                positions,
+            } => effects.push(self.assign(assignment, positions)),
             Input::Revoked => {
                 self.revocations += 1;
                 self.assigned.clear();
+                self.give_back(effects);
+            }
+            Input::Stopping => {
+                self.stopping = true;
+                self.give_back(effects);
+            }
+            Input::Lost => {
+                self.revocations += 1;
+                self.assigned.clear();
+            }
+            Input::OutOfRange { .. } => effects.push(Effect::StartOver),
+            Input::Committed { commit, result } => self.committed.push((commit, result)),
+            Input::Listed { .. } | Input::Loaded { .. } | Input::Saved { .. } => {
+                panic!("nobody asked a store")
             }
             Input::Record {
                 topic,
@@ -68,14 +96,16 @@ impl Seen {
                 if let Some((poison, reason)) = &self.reject
                     && *poison == value
                 {
-                    effects.push(Effect::Reject(*reason));
-                }
-                if let Some((place, at, effect)) = &self.at_record
-                    && (*place, *at) == ((topic.0, partition), offset)
-                {
-                    effects.push(effect.clone());
+                    effects.push(Effect::Reject {
+                        reason: *reason,
+                        replayed: self.replayed,
+                    });
                 }
                 let place = (topic.0, partition);
+                let now = self
+                    .at_record
+                    .take_if(|one| (one.0, one.1) == (place, offset));
+                effects.extend(now.map(|one| one.2));
                 self.records.entry(place).or_default().push((offset, value));
             }
             Input::ReachedEnd {
@@ -94,6 +124,36 @@ impl Seen {
                 self.ends.insert((topic.0, partition), end);
             }
             Input::Tick { .. } => effects.append(&mut self.orders),
+        }
+    }
+
+    /// Every partition from where the group is, else from where a new group begins.
+    fn assign(&mut self, assignment: u64, positions: &[Position]) -> Effect {
+        let starts: Vec<Assignment> = positions
+            .iter()
+            .map(|position| Assignment {
+                topic: position.topic,
+                partition: position.partition,
+                start: position
+                    .committed
+                    .as_ref()
+                    .map_or(position.fresh_start, |committed| committed.0),
+            })
+            .collect();
+        self.positions = positions
+            .iter()
+            .map(|one| ((one.topic.0, one.partition), one.clone()))
+            .collect();
+        self.assigned = starts
+            .iter()
+            .map(|one| ((one.topic.0, one.partition), one.start))
+            .collect();
+        Effect::Assign { assignment, starts }
+    }
+
+    fn give_back(&self, effects: &mut Vec<Effect>) {
+        if !self.keep_share {
+            effects.push(Effect::Release);
         }
     }
 
@@ -133,7 +193,7 @@ impl Recorded {
                 notes
                     .lock()
                     .expect("no test panics in here")
-                    .note(&input, effects);
+                    .note(input, effects);
             }
             Call::Overdue { reply, .. } => reply(Vec::new()),
         });
@@ -162,7 +222,26 @@ impl Recorded {
         end.expect("it ends in time").expect("nothing went wrong");
     }
 
-    /// The value of a counter or gauge by name and label values.
+    /// Orders a commit of these offsets and waits for its answer.
+    #[track_caller]
+    pub fn commit(&self, commit: u64, offsets: &[(Place, i64)], note: &str) -> Result<(), String> {
+        let offsets = offsets
+            .iter()
+            .map(|((topic, partition), offset)| CommitOffset {
+                topic: TopicId(*topic),
+                partition: *partition,
+                offset: *offset,
+                note: note.to_owned(),
+            });
+        let offsets = offsets.collect();
+        self.seen().orders.push(Effect::Commit { commit, offsets });
+        let of = |seen: &Seen| seen.committed.iter().find(|one| one.0 == commit).cloned();
+        self.until("the commit's answer", |seen| of(seen).is_some());
+        let answer = of(&self.seen()).expect("it was just there");
+        answer.1
+    }
+
+    /// The value of a counter or gauge by name and label values; the count of a histogram.
     pub fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name)?;
@@ -175,7 +254,8 @@ impl Recorded {
             values == wanted
         })?;
         let gauge = metric.get_gauge().get_value();
-        Some(gauge + metric.get_counter().get_value())
+        let observed = metric.get_histogram().get_sample_count() as f64;
+        Some(gauge + metric.get_counter().get_value() + observed)
     }
 }
 

@@ -124,7 +124,6 @@ fn records_that_are_gone_are_reported_and_reading_begins_anew() {
     worker.until("the first batch", |seen| seen.count() >= 10);
     fill(kafka, "gone", 1, 100, 100);
     kafka.delete_records("gone", 0, 150);
-    worker.seen().at_record = None;
     worker.seen().orders.push(Effect::Resume {
         topic: TopicId(0),
         partition: 0,

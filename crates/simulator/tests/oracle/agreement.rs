@@ -12,32 +12,32 @@ use engine::Task;
 use events::{EventTime, Span};
 use simulator::shop::Chance;
 
-use super::compare::{differences, percentile_differences};
 use super::plans::Recipe;
 use super::seeds;
 use super::streams::{Line, after_base, describe, logs, oracle, recipe};
+use simulator::compare::{differences, percentile_differences};
 
 /// A plan and its logs.
-struct Case {
-    recipe: Recipe,
-    plan: Arc<Plan>,
-    logs: Vec<Vec<Line>>,
+pub struct Case {
+    pub recipe: Recipe,
+    pub plan: Arc<Plan>,
+    pub logs: Vec<Vec<Line>>,
 }
 
 impl Case {
-    fn of(chance: &mut Chance) -> Case {
+    pub fn of(chance: &mut Chance) -> Case {
         let recipe = recipe(chance);
         let plan = Arc::new(recipe.plan());
         let logs = logs(&plan, &recipe, chance);
         Case { recipe, plan, logs }
     }
 
-    fn records(&self) -> usize {
+    pub fn records(&self) -> usize {
         self.logs.iter().map(Vec::len).sum()
     }
 
     /// The order in which a worker might meet the records: topic by topic, or mixed.
-    fn interleaving(&self, chance: &mut Chance) -> Vec<usize> {
+    pub fn interleaving(&self, chance: &mut Chance) -> Vec<usize> {
         let mut left: Vec<usize> = self.logs.iter().map(Vec::len).collect();
         let stubborn = *chance.one_of(&[0.0, 0.5, 0.9, 0.99]);
         let mut order: Vec<usize> = Vec::with_capacity(self.records());
@@ -57,14 +57,14 @@ impl Case {
 }
 
 /// A task and how far it has come.
-struct Run<'a> {
-    case: &'a Case,
-    task: Task,
-    next: Vec<usize>,
+pub struct Run<'a> {
+    pub case: &'a Case,
+    pub task: Task,
+    pub next: Vec<usize>,
 }
 
 impl<'a> Run<'a> {
-    fn new(case: &'a Case) -> Run<'a> {
+    pub fn new(case: &'a Case) -> Run<'a> {
         let task = Task::new(Arc::clone(&case.plan), 0, 0);
         Run {
             case,
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn step(&mut self, input: usize) {
+    pub fn step(&mut self, input: usize) {
         let offset = self.next[input];
         let line = &self.case.logs[input][offset];
         self.next[input] += 1;
@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
     }
 
     /// A display time that the lifecycle could choose: never before the slowest clock allows.
-    fn display(&self, chance: &mut Chance) -> EventTime {
+    pub fn display(&self, chance: &mut Chance) -> EventTime {
         let clocks = self
             .task
             .clocks()
@@ -112,10 +112,10 @@ impl<'a> Run<'a> {
 
 /// The smallest failure of each kind.
 #[derive(Default)]
-struct Smallest(BTreeMap<String, (usize, usize, String)>);
+pub struct Smallest(BTreeMap<String, (usize, usize, String)>);
 
 impl Smallest {
-    fn add(&mut self, kind: &str, size: usize, text: impl FnOnce() -> String) {
+    pub fn add(&mut self, kind: &str, size: usize, text: impl FnOnce() -> String) {
         let entry = self
             .0
             .entry(kind.to_owned())
@@ -126,7 +126,7 @@ impl Smallest {
         }
     }
 
-    fn report(self) {
+    pub fn report(self) {
         let mut kinds: Vec<_> = self.0.into_iter().collect();
         kinds.sort_by_key(|(_, (_, size, _))| *size);
         let failed = kinds.len();

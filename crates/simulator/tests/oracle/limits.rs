@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use catalogue::estimate::label_set_limit;
 use engine::Task;
 use engine::view::{KindView, View};
 use events::{Event, EventTime, KafkaTime, TypeId, Value};
@@ -200,6 +201,37 @@ fn label_sets_beyond_their_limit_are_other_and_the_total_stays() {
     });
     let (sets, overflow) = overflow.expect("the plan has a promise");
     assert_eq!((sets, overflow[0]), (10_001, 500));
+}
+
+/// 400 series are room for only so many label sets of each KPI, by the lines that one has.
+#[test]
+fn label_sets_beyond_max_series_are_other_and_counted() {
+    let mut plan = recipe(1, 0, 0).plan();
+    plan.limits.max_series = 400;
+    let room: Vec<u64> = plan
+        .kpis
+        .iter()
+        .map(|kpi| label_set_limit(&plan, kpi))
+        .collect();
+    assert!(room.iter().all(|room| (2..90).contains(room)), "{room:?}");
+    let mut feed = Feed {
+        task: Task::new(Arc::new(plan), 0, 0),
+        offset: 0,
+    };
+    for order in 0..90 {
+        let key = order.to_string();
+        feed.put(0, "order.placed", &key, &key, NOW, NOW);
+    }
+    let view = feed.view(NOW);
+    assert_eq!(started(&view), 90, "the total stays right");
+    for (kpi, room) in view.kpis.iter().zip(&room) {
+        let KindView::Promise(series) = &kpi.series else {
+            continue;
+        };
+        let found = (series.len() as u64, kpi.label_overflow[0]);
+        let expected = (room + 1, 90 - room);
+        assert_eq!(found, expected, "label sets with `other`, overflow");
+    }
 }
 
 /// Two tasks with as many events of one cart, which differ in how many products there are.

@@ -1,11 +1,12 @@
 //! The engine against the naive oracle, and the oracle against examples worked out by hand.
 
 mod agreement;
-mod compare;
+mod damage;
 mod limits;
 mod plans;
 mod reading;
 mod shops;
+mod snapshots;
 mod streams;
 
 /// How many seeds: the test's own number, or what the environment says.

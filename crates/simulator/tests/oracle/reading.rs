@@ -7,8 +7,8 @@ use engine::Task;
 use events::{EventTime, KafkaTime};
 use simulator::oracle::{Expected, ExpectedFunnel, ExpectedKpi, ExpectedPromise, Oracle, read};
 
-use super::compare::differences;
 use super::plans::Recipe;
+use simulator::compare::differences;
 
 /// Within 10 s, lateness 2 s on both topics, horizon 60 s, hold 5 s; ends on a topic of their own.
 fn recipe() -> Recipe {

@@ -10,8 +10,8 @@ use events::{EventTime, Record, Span};
 use simulator::oracle::Oracle;
 use simulator::shop::{Chance, Delay, Incident, Layout, Pace, Produced, Shop, ShopSettings};
 
-use super::compare::{differences, percentile_differences, with_open_differences};
 use super::seeds;
+use simulator::compare::{differences, percentile_differences, with_open_differences};
 
 const START: EventTime = EventTime(1_767_607_200_000_000);
 fn after(seconds: i64) -> EventTime {

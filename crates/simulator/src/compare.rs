@@ -1,26 +1,49 @@
 //! Engine's view against the oracle's expectation: both flattened to named whole numbers (zeros left
 //! out), so that a difference prints as the name of a series and two values.
 
+mod percentiles;
+
 use std::collections::BTreeMap;
 
 use catalogue::plan::{Kind, Kpi, Plan, Promise};
 use engine::View;
-use engine::sketch::{Bucket, RELATIVE_ERROR};
+use engine::sketch::Bucket;
 use engine::view::{
     Amount, CountSeries, FunnelSeries, Histogram, InputView, KindView, Labels, PromiseSeries,
-    PromiseWindow,
 };
-use events::{EventTime, Reject, Span};
-use simulator::oracle::{
+use events::{Reject, Span};
+
+pub use percentiles::{percentile_differences, with_open_differences};
+
+use crate::oracle::{
     Expected, ExpectedCount, ExpectedFunnel, ExpectedInput, ExpectedKpi, ExpectedPromise,
-    ExpectedWindow, quantile_with_open,
 };
 
 /// Named whole numbers; zeros are not kept.
-#[derive(Default, PartialEq, Debug)]
-struct Flat(BTreeMap<String, i128>);
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Flat(BTreeMap<String, i128>);
 
 impl Flat {
+    /// All of them, by name.
+    pub fn values(&self) -> &BTreeMap<String, i128> {
+        &self.0
+    }
+
+    /// Those that only ever grow, by name.
+    pub fn counters(&self) -> impl Iterator<Item = (&String, i128)> {
+        let counters = self.0.iter().filter(|(name, _)| is_counter(name));
+        counters.map(|(name, value)| (name, *value))
+    }
+
+    /// With counters that began at zero where `earlier` stands: windows and what is open stay.
+    pub fn since(mut self, earlier: &Flat) -> Flat {
+        for (name, value) in earlier.counters() {
+            self.put(name, -value);
+        }
+        self.0.retain(|_, value| *value != 0);
+        self
+    }
+
     fn put(&mut self, name: &str, value: impl Into<i128>) {
         let value = value.into();
         if value != 0 {
@@ -50,41 +73,82 @@ impl Flat {
     }
 }
 
+impl FromIterator<(String, i128)> for Flat {
+    fn from_iter<I: IntoIterator<Item = (String, i128)>>(values: I) -> Flat {
+        let mut flat = Flat::default();
+        values
+            .into_iter()
+            .for_each(|(name, value)| flat.put(&name, value));
+        flat
+    }
+}
+
+/// Whether the series that a name of `Flat` belongs to only ever grows.
+fn is_counter(name: &str) -> bool {
+    // Label values may have dots of their own.
+    let parts = name.rsplit_once('}').map_or(name, |(_, parts)| parts);
+    !parts.split('.').any(|part| {
+        let window = part.strip_prefix("window");
+        window.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+            || ["clock", "open", "open_at_step", "oldest", "shown"].contains(&part)
+            || part.starts_with("overdue")
+    })
+}
+
+/// The exact numbers of a view.
+pub fn flatten(plan: &Plan, view: &View) -> Flat {
+    let mut flat = Flat::default();
+    for (index, input) in view.inputs.iter().enumerate() {
+        flatten_input(&mut flat, index, input);
+    }
+    for (id, kpi) in plan.groups[view.group].kpis.iter().zip(&view.kpis) {
+        let definition = &plan.kpis[usize::from(id.0)];
+        flatten_kpi(&mut flat, definition, &kpi.series);
+        flat.put(
+            &format!("{}.window_dropped", definition.id),
+            kpi.window_dropped,
+        );
+    }
+    flat
+}
+
+/// The same of what the oracle expects of a task of this group.
+pub fn flatten_expected(plan: &Plan, group: usize, expected: &Expected) -> Flat {
+    let mut flat = Flat::default();
+    for (index, input) in expected.inputs.iter().enumerate() {
+        flatten_expected_input(&mut flat, index, input);
+    }
+    let kpis = expected.kpis.iter().zip(&expected.window_dropped);
+    for (id, (kpi, dropped)) in plan.groups[group].kpis.iter().zip(kpis) {
+        let definition = &plan.kpis[usize::from(id.0)];
+        flatten_expected_kpi(&mut flat, definition, kpi);
+        flat.put(&format!("{}.window_dropped", definition.id), *dropped);
+    }
+    flat
+}
+
 /// Every exact number that differs, as `name: engine x, oracle y`.
 pub fn differences(plan: &Plan, view: &View, expected: &Expected) -> Vec<String> {
-    let (mut engine, mut oracle) = (Flat::default(), Flat::default());
-    for (index, (seen, wanted)) in view.inputs.iter().zip(&expected.inputs).enumerate() {
-        flatten_input(&mut engine, index, seen);
-        flatten_expected_input(&mut oracle, index, wanted);
-    }
-    let group = &plan.groups[view.group];
-    for (id, (seen, wanted)) in group.kpis.iter().zip(view.kpis.iter().zip(&expected.kpis)) {
-        let kpi = &plan.kpis[usize::from(id.0)];
-        flatten_kpi(&mut engine, kpi, &seen.series);
-        flatten_expected_kpi(&mut oracle, kpi, wanted);
-    }
-    for ((id, seen), wanted) in group
-        .kpis
-        .iter()
-        .zip(&view.kpis)
-        .zip(&expected.window_dropped)
-    {
-        let name = format!("{}.window_dropped", plan.kpis[usize::from(id.0)].id);
-        engine.put(&name, seen.window_dropped);
-        oracle.put(&name, *wanted);
-    }
+    flat_differences(
+        &flatten(plan, view),
+        &flatten_expected(plan, view.group, expected),
+    )
+}
+
+/// The same of numbers that are flat already.
+pub fn flat_differences(engine: &Flat, oracle: &Flat) -> Vec<String> {
     let names = engine
         .0
         .keys()
         .chain(oracle.0.keys().filter(|name| !engine.0.contains_key(*name)));
     let value = |flat: &Flat, name: &String| flat.0.get(name).copied().unwrap_or(0);
     names
-        .filter(|name| value(&engine, name) != value(&oracle, name))
+        .filter(|name| value(engine, name) != value(oracle, name))
         .map(|name| {
             format!(
                 "{name}: engine {}, oracle {}",
-                value(&engine, name),
-                value(&oracle, name)
+                value(engine, name),
+                value(oracle, name)
             )
         })
         .collect()
@@ -336,103 +400,4 @@ fn flatten_expected_funnel(flat: &mut Flat, name: &str, series: &ExpectedFunnel,
     for (window, stages) in series.in_window.iter().enumerate() {
         put_list(flat, &format!("{name}.window{window}"), stages);
     }
-}
-
-const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
-/// What DESIGN 3.4 allows the percentiles with open orders.
-const WITH_OPEN_ERROR: f64 = 0.03;
-/// With fewer at risk, single orders decide the higher percentiles.
-const ENOUGH_AT_RISK: usize = 400;
-
-/// Percentiles of completed orders that are further from the exact ones than the sketch's bound.
-pub fn percentile_differences(view: &View, expected: &Expected) -> Vec<String> {
-    let mut differences = Vec::new();
-    each_window(view, expected, |name, _, seen, wanted| {
-        let shown = seen.completed.quantiles(QUANTILES);
-        let exact = plain_quantiles(&wanted.completed);
-        let close = match (shown, exact) {
-            (None, None) => true,
-            (Some(shown), Some(exact)) => shown
-                .iter()
-                .zip(exact)
-                .all(|(shown, exact)| (shown - exact).abs() <= exact * RELATIVE_ERROR + 2e-6),
-            _ => false,
-        };
-        if !close {
-            differences.push(format!("{name}: engine {shown:?}, oracle {exact:?}"));
-        }
-    });
-    differences
-}
-
-/// Percentiles with open orders that are further from the exact ones than 3 % and two orders'
-/// ranks. Only of windows with at least ten panes of history since `begin`: the engine knows when
-/// an order left a window to a pane, which in an hour's window is a minute.
-pub fn with_open_differences(
-    plan: &Plan,
-    view: &View,
-    expected: &Expected,
-    begin: EventTime,
-) -> (usize, Vec<String>) {
-    let mut compared = 0;
-    let mut differences = Vec::new();
-    let group = &plan.groups[view.group];
-    each_window(view, expected, |name, (kpi, window), seen, wanted| {
-        let kpi = &plan.kpis[usize::from(group.kpis[kpi].0)];
-        let pane = kpi.windows[window].pane();
-        let young = view.display < begin + Span(pane.0 * 10);
-        let Some(table) = &seen.with_open else { return };
-        if young || wanted.spells.len() < ENOUGH_AT_RISK {
-            return;
-        }
-        compared += 1;
-        let shown = table.quantiles(QUANTILES).unwrap_or_default();
-        let ranks = 2.0 / wanted.spells.len() as f64;
-        let exact = |q: f64| quantile_with_open(&wanted.spells, q).map_or(f64::NAN, Span::seconds);
-        for (q, shown) in QUANTILES.into_iter().zip(shown) {
-            let least = exact(q - ranks) * (1.0 - WITH_OPEN_ERROR);
-            let most = exact((q + ranks).min(1.0)) * (1.0 + WITH_OPEN_ERROR);
-            if !(least..=most).contains(&shown) {
-                let (count, exact) = (wanted.spells.len(), exact(q));
-                differences.push(format!(
-                    "{name} with {count} open, q {q}: engine {shown}, oracle {exact}"
-                ));
-            }
-        }
-    });
-    (compared, differences)
-}
-
-/// Every window of every series of every promise, as both have it; (KPI, window) by index.
-fn each_window(
-    view: &View,
-    expected: &Expected,
-    mut look: impl FnMut(&str, (usize, usize), &PromiseWindow, &ExpectedWindow),
-) {
-    for (kpi, (seen, wanted)) in view.kpis.iter().zip(&expected.kpis).enumerate() {
-        let (KindView::Promise(seen), ExpectedKpi::Promise(wanted)) = (&seen.series, wanted) else {
-            continue;
-        };
-        for series in seen {
-            let labels: Vec<String> = series.labels.iter().map(|it| it.to_string()).collect();
-            let Some(wanted) = wanted.get(&labels) else {
-                continue;
-            };
-            for (index, (seen, wanted)) in series.windows.iter().zip(&wanted.windows).enumerate() {
-                look(
-                    &format!("{labels:?} window {index}"),
-                    (kpi, index),
-                    seen,
-                    wanted,
-                );
-            }
-        }
-    }
-}
-
-fn plain_quantiles(durations: &[Span]) -> Option<[f64; 4]> {
-    let mut sorted = durations.to_vec();
-    sorted.sort_unstable();
-    let rank = |q: f64| ((q * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len()) - 1;
-    (!sorted.is_empty()).then(|| QUANTILES.map(|q| sorted[rank(q)].seconds()))
 }

@@ -1,0 +1,272 @@
+//! Alerts on Kept itself: gone, not serving, behind, blind, or fed with what it can't use.
+//!
+//! Thresholds are constants here; what differs between shops is in `[generate]`.
+
+use catalogue::metrics::kept;
+use events::Span;
+
+use super::{HEALTH_DASHBOARD, PAGE_KEEPS, TICKET_KEEPS};
+use crate::book::Book;
+use crate::promql::{is, minutes, partition_max};
+use crate::recording::kept as recorded;
+use crate::rule::{Alert, Severity};
+
+/// A snapshot older than this is old: sixty times what is usual.
+const SNAPSHOT_AGE: Span = minutes(10);
+
+/// All of them. The Watchdog fires always: its silence is the alarm.
+pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
+    let mut alerts = presence(book);
+    alerts.extend(progress(book));
+    alerts.extend(inputs(book));
+    alerts.extend(skew(book));
+    alerts.extend(losses(book));
+    alerts
+}
+
+struct Say<'a> {
+    name: &'static str,
+    severity: Severity,
+    expression: String,
+    after: Span,
+    summary: &'a str,
+    description: &'a str,
+}
+
+fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
+    let keep_firing = match say.severity {
+        Severity::Critical => PAGE_KEEPS,
+        Severity::Warning => TICKET_KEEPS,
+        Severity::Info => Span::ZERO,
+    };
+    Alert {
+        name: say.name,
+        expression: say.expression,
+        after: say.after,
+        keep_firing,
+        severity: say.severity,
+        owner: book.generation.owner.clone(),
+        labels: Vec::new(),
+        summary: say.summary.to_owned(),
+        description: say.description.to_owned(),
+        dashboard: HEALTH_DASHBOARD.to_owned(),
+    }
+}
+
+fn presence(book: &Book<'_>) -> Vec<Alert> {
+    let job = is("job", &book.generation.job);
+    let say = |say| alert(book, say);
+    vec![
+        say(Say {
+            name: "Watchdog",
+            severity: Severity::Info,
+            expression: "vector(1)".to_owned(),
+            after: Span::ZERO,
+            summary: "Alerts reach you",
+            description: "Always firing. When it stops arriving, Prometheus or Alertmanager is down.",
+        }),
+        say(Say {
+            name: "KeptDown",
+            severity: Severity::Critical,
+            expression: format!("up{{{job}}} == 0"),
+            after: minutes(2),
+            summary: "Kept on {{ $labels.instance }} is down",
+            description: "Prometheus could not scrape {{ $labels.instance }} for 2m. Others take \
+                          over its partitions; alone, nobody watches the shop.",
+        }),
+        say(Say {
+            name: "KeptAbsent",
+            severity: Severity::Critical,
+            expression: format!("absent(up{{{job}}} == 1)"),
+            after: minutes(2),
+            summary: "No Kept is scraped at all",
+            description: "Prometheus has no living target of Kept for 2m: the shop's promise is \
+                          not watched, and no other alert of Kept's can fire.",
+        }),
+        say(Say {
+            name: "KeptNotReady",
+            severity: Severity::Critical,
+            expression: format!("{} == 0", recorded::serving()),
+            after: minutes(5),
+            summary: "Kept runs, but serves no partition",
+            description: "For 5m no instance of job {{ $labels.job }} has served a partition: the \
+                          KPIs are absent. /readyz of an instance says what it waits for.",
+        }),
+    ]
+}
+
+fn progress(book: &Book<'_>) -> Vec<Alert> {
+    let say = |say| alert(book, say);
+    let clock = partition_max(kept::CLOCK.name);
+    let snapshot = kept::SNAPSHOT_SUCCESS.name;
+    let ten = recorded::TEN;
+    vec![
+        say(Say {
+            name: "KeptBehind",
+            severity: Severity::Critical,
+            expression: format!("{} > 0", recorded::behind()),
+            after: minutes(3),
+            summary: "Kept is behind with {{ $value }} partitions",
+            description: "{{ $value }} partitions lag by more than 1m or are not served yet. Their \
+                          numbers are old: alerts on promises are silent until it has caught up.",
+        }),
+        say(Say {
+            name: "KeptClockStalled",
+            severity: Severity::Warning,
+            expression: format!(
+                "{clock} - {clock} offset {ten} == 0\n\
+                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
+                 unless on (job) {behind} > 0",
+                events = recorded::topic_events(ten),
+                behind = recorded::behind()
+            ),
+            after: minutes(5),
+            summary: "The clock of {{ $labels.topic }}/{{ $labels.partition }} stands still",
+            description: "Partition {{ $labels.partition }} of {{ $labels.topic }} has had no newer \
+                          event for 10m while its topic goes on: its promises are not judged and its \
+                          windows wait.",
+        }),
+        say(Say {
+            name: "KeptSnapshotOld",
+            severity: Severity::Warning,
+            expression: format!(
+                "time() - max {} ({snapshot}) > {}",
+                book.without(&[]),
+                SNAPSHOT_AGE.seconds()
+            ),
+            after: minutes(5),
+            summary: "The last snapshot is {{ $value | humanizeDuration }} old",
+            description: "No snapshot was stored for {{ $value | humanizeDuration }}: after a crash \
+                          so much has to be read again, and once the log is shorter than that, it \
+                          can't.",
+        }),
+        say(Say {
+            name: "KeptInexact",
+            severity: Severity::Warning,
+            expression: format!("min {} ({}) == 0", book.without(&[]), kept::EXACT.name),
+            after: minutes(1),
+            summary: "Numbers of {{ $labels.topic }}/{{ $labels.partition }} are not exact",
+            description: "A limit of open or held entities was hit: some events were not followed, \
+                          and counts may be too low until the task is rebuilt.",
+        }),
+    ]
+}
+
+fn inputs(book: &Book<'_>) -> Vec<Alert> {
+    let say = |say| alert(book, say);
+    let hour = crate::book::HOUR;
+    let topic_hour = recorded::topic_events(hour);
+    vec![
+        say(Say {
+            name: "KeptRejects",
+            severity: Severity::Warning,
+            expression: format!(
+                "{} > 0.01\nand {} >= 100",
+                recorded::rejected_share(),
+                recorded::topic_events(recorded::TEN)
+            ),
+            after: minutes(5),
+            summary: "{{ $value | humanizePercentage }} of the records of {{ $labels.topic }} are rejected",
+            description: "In the last 10m {{ $value | humanizePercentage }} of the records of \
+                          {{ $labels.topic }} could not be read as events. The dead-letter topic \
+                          has them with their reasons.",
+        }),
+        say(Say {
+            name: "KeptEventsLate",
+            severity: Severity::Warning,
+            expression: format!("{} > 0.05\nand {topic_hour} >= 100", recorded::late_share()),
+            after: minutes(15),
+            summary: "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are late",
+            description: "In the last 1h {{ $value | humanizePercentage }} of the events of \
+                          {{ $labels.topic }} came later than the lateness allows: promises may be \
+                          judged broken too early.",
+        }),
+        say(Say {
+            name: "KeptEventsTooLate",
+            severity: Severity::Warning,
+            expression: format!(
+                "{} > 0.001\nand {topic_hour} >= 1001",
+                recorded::too_late_share()
+            ),
+            after: minutes(15),
+            summary: "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are too late to count",
+            description: "In the last 1h {{ $value | humanizePercentage }} of the events of \
+                          {{ $labels.topic }} were older than the dedupe horizon: counts leave them \
+                          out.",
+        }),
+        say(Say {
+            name: "KeptLabelOverflow",
+            severity: Severity::Info,
+            expression: format!("{} > 0", recorded::label_overflow()),
+            after: Span::ZERO,
+            summary: "{{ $labels.label }} of {{ $labels.kpi }} has too many values",
+            description: "In the last 1h {{ $value | humanize }} events got `other` as \
+                          {{ $labels.label }} of {{ $labels.kpi }}: totals are right, the split is not.",
+        }),
+    ]
+}
+
+/// Producers whose events come from the future, or so late that all of them are late; the limit is
+/// each topic's own lateness.
+fn skew(book: &Book<'_>) -> Vec<Alert> {
+    let delay = recorded::mean_delay();
+    let topics = book.plan.topics.iter().map(|topic| {
+        let matcher = is("topic", &topic.name);
+        let late = topic.lateness.seconds();
+        let expression =
+            format!("{delay}{{{matcher}}} > {late}\nor {delay}{{{matcher}}} < -{AHEAD_SECONDS}");
+        let mut alert = alert(
+            book,
+            Say {
+                name: "KeptProducerSkewed",
+                severity: Severity::Warning,
+                expression,
+                after: minutes(5),
+                summary: "Events of {{ $labels.source }} are {{ $value | humanizeDuration }} old on arrival",
+                description: "Over 10m the events of {{ $labels.source }} on {{ $labels.topic }} \
+                              reached Kafka {{ $value | humanizeDuration }} after they happened, by \
+                              the producer's own clock (below 0: before). Its clock is wrong, or it \
+                              holds events back; it is the pipe, not the shop.",
+            },
+        );
+        alert.labels.push(("limit", format!("{}", topic.lateness)));
+        alert
+    });
+    topics.collect()
+}
+
+/// Clocks of servers differ by milliseconds; of those without time synchronisation by more.
+const AHEAD_SECONDS: i64 = 2;
+
+fn losses(book: &Book<'_>) -> Vec<Alert> {
+    let say = |say| alert(book, say);
+    vec![
+        say(Say {
+            name: "KeptEntitiesOverflow",
+            severity: Severity::Warning,
+            expression: format!("{} > 0", recorded::entities_overflow()),
+            after: Span::ZERO,
+            summary: "{{ $labels.kpi }} has reached its limit of {{ $labels.limit }} entities",
+            description: "In the last 1h {{ $value | humanize }} events of {{ $labels.kpi }} were \
+                          not followed because the limit was reached.",
+        }),
+        say(Say {
+            name: "KeptDeadLettersLost",
+            severity: Severity::Warning,
+            expression: format!("{} > 0", recorded::letters_lost()),
+            after: Span::ZERO,
+            summary: "{{ $value | humanize }} rejected records were lost",
+            description: "In the last 1h {{ $value | humanize }} rejected records could not be \
+                          written to the dead-letter topic. They are counted, but gone.",
+        }),
+        say(Say {
+            name: "KeptLogGap",
+            severity: Severity::Warning,
+            expression: format!("{} > 0", recorded::log_gap()),
+            after: Span::ZERO,
+            summary: "{{ $value | humanize }} records of {{ $labels.topic }} were gone before they were read",
+            description: "In the last 1h {{ $value | humanize }} records of {{ $labels.topic }} had \
+                          left the log before Kept read them: its numbers lack them for good.",
+        }),
+    ]
+}

@@ -1,0 +1,221 @@
+//! Alerts on a promise: it has stalled, it is missed, its budget burns, its events are missing.
+//!
+//! All of them are silent while Kept is behind: then their numbers are old, and `KeptBehind` speaks.
+//! They exist over all dimensions and, as far as they page at once, by dimensions; Alertmanager
+//! silences the latter when the whole shop has the same trouble.
+
+use catalogue::metrics::SeriesId;
+use catalogue::plan::{END_STEP, Keyed, Kpi, KpiId, Promise};
+use events::Span;
+
+use super::burn::{Burn, pairs};
+use super::text::{place, shop_or_pipe, worst};
+use super::{PAGE_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
+use crate::book::{Book, FAST};
+use crate::promql::{Level, increase, is_any, minutes, number, sum};
+use crate::recording::kept::{TEN, events_by_type};
+use crate::recording::promise::{Shares, stall_window};
+use crate::rule::{Alert, Severity};
+
+/// A promise that alerts are made of.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    book: &'a Book<'a>,
+    id: KpiId,
+    kpi: &'a Kpi,
+    promise: &'a Promise,
+}
+
+/// All of one promise.
+pub fn alerts<'a>(book: &'a Book<'a>, id: KpiId, kpi: &'a Kpi, promise: &'a Promise) -> Vec<Alert> {
+    let subject = Subject {
+        book,
+        id,
+        kpi,
+        promise,
+    };
+    let mut alerts = Vec::new();
+    for level in Level::of(kpi) {
+        alerts.push(subject.stalled(*level));
+        alerts.push(subject.missed(*level));
+        let pairs = pairs(promise);
+        let shown = match level {
+            Level::All => &pairs[..],
+            Level::Part => &pairs[..1],
+        };
+        alerts.extend(shown.iter().map(|burn| subject.burns(*level, burn)));
+    }
+    alerts.extend(subject.missing());
+    alerts
+}
+
+impl Subject<'_> {
+    fn alert(&self, name: &'static str, level: Level, severity: Severity) -> Alert {
+        Alert {
+            name,
+            expression: String::new(),
+            after: Span::ZERO,
+            keep_firing: if severity == Severity::Critical {
+                PAGE_KEEPS
+            } else {
+                TICKET_KEEPS
+            },
+            severity,
+            owner: self.book.owner(self.kpi),
+            labels: vec![
+                ("kpi", self.kpi.id.clone()),
+                ("level", level.label().to_owned()),
+            ],
+            summary: String::new(),
+            description: String::new(),
+            dashboard: PROMISE_DASHBOARD.to_owned(),
+        }
+    }
+
+    /// What every description ends with.
+    fn why(&self, level: Level) -> String {
+        let worst = worst(self.book, self.kpi, self.promise, level);
+        format!("{}{worst}", shop_or_pipe(self.book, self.kpi))
+    }
+
+    fn stalled(&self, level: Level) -> Alert {
+        let Subject { book, kpi, .. } = self;
+        let prefix = level.prefix(kpi);
+        let window = stall_window(self.promise);
+        let overdue = sum(&prefix, &book.metric(kpi, SeriesId::Overdue));
+        let completed = increase(&prefix, &book.metric(kpi, SeriesId::Completed), window);
+        let least = book.alerting(self.id).stalled_overdue;
+        let (help, within, place) = (&kpi.help, self.promise.within, place(kpi, level));
+        Alert {
+            expression: format!(
+                "{overdue} >= {least}\nand {completed} == 0\n{}",
+                unless_behind(kpi, level, &[])
+            ),
+            after: minutes(1),
+            summary: format!(
+                "{help}: nothing completed in {window}{place}, {{{{ $value }}}} overdue"
+            ),
+            description: format!(
+                "No order was completed in the last {window}{place}, and {{{{ $value }}}} are open \
+                 longer than {within}. {}",
+                self.why(level)
+            ),
+            ..self.alert("PromiseStalled", level, Severity::Critical)
+        }
+    }
+
+    fn missed(&self, level: Level) -> Alert {
+        let Subject { book, kpi, .. } = self;
+        let shares = Shares::new(book, kpi, level);
+        let (errors, judged) = (shares.errors(FAST), shares.judged(FAST));
+        let alerting = book.alerting(self.id);
+        let (share, least) = (number(alerting.missed_share), alerting.minimum_orders);
+        let (help, within, place) = (&kpi.help, self.promise.within, place(kpi, level));
+        let promised = number(self.promise.objective * 100.0);
+        Alert {
+            expression: format!(
+                "{errors} > {share}\nand {judged} >= {least}\n{}",
+                unless_behind(kpi, level, &[])
+            ),
+            after: minutes(2),
+            summary: format!(
+                "{help}: {{{{ $value | humanizePercentage }}}} of orders broken{place}"
+            ),
+            description: format!(
+                "In the last {FAST} {{{{ $value | humanizePercentage }}}} of the orders{place} took \
+                 longer than {within}, or wait longer already; {promised} % are promised. {}",
+                self.why(level)
+            ),
+            ..self.alert("PromiseMissed", level, Severity::Critical)
+        }
+    }
+
+    fn burns(&self, level: Level, burn: &Burn) -> Alert {
+        let Subject { book, kpi, .. } = self;
+        let shares = Shares::new(book, kpi, level);
+        let (long, short) = (shares.errors(burn.long), shares.errors(burn.short));
+        let judged = shares.judged(burn.long);
+        let least = burn.minimum_orders(book.alerting(self.id).minimum_orders);
+        let share = number(burn.share);
+        let (name, severity, after) = if burn.pages {
+            ("PromiseBudgetBurnsFast", Severity::Critical, minutes(1))
+        } else {
+            ("PromiseBudgetBurnsSlowly", Severity::Warning, minutes(15))
+        };
+        let mut alert = self.alert(name, level, severity);
+        alert.labels.push(("window", burn.long.to_string()));
+        let (help, place) = (&kpi.help, place(kpi, level));
+        let (allowed, rate) = (
+            number((1.0 - self.promise.objective) * 100.0),
+            number((burn.rate * 10.0).round() / 10.0),
+        );
+        let long_window = burn.long;
+        let (and_short, goes_on) = if burn.short == burn.long {
+            (String::new(), String::new())
+        } else {
+            let goes_on = format!(", and it goes on in the last {}", burn.short);
+            (format!("\nand {short} > {share}"), goes_on)
+        };
+        Alert {
+            expression: format!(
+                "{long} > {share}{and_short}\nand {judged} >= {least}\n{}",
+                unless_behind(kpi, level, &[])
+            ),
+            after,
+            summary: format!(
+                "{help}: {{{{ $value | humanizePercentage }}}} of orders broken in {long_window}{place}"
+            ),
+            description: format!(
+                "Over {long_window} {{{{ $value | humanizePercentage }}}} of the orders{place} broke \
+                 the promise{goes_on}; {allowed} % may. More than \
+                 {rate} times that fires this. {}",
+                self.why(level)
+            ),
+            ..alert
+        }
+    }
+
+    /// One alert for each event that ends the promise or one of its steps.
+    fn missing(&self) -> Vec<Alert> {
+        let steps = self.promise.steps.iter().map(|step| {
+            let owner = step.owner.clone();
+            (&step.event, step.name.as_str(), owner)
+        });
+        let end = (&self.promise.end, END_STEP, None);
+        steps
+            .chain([end])
+            .map(|(event, step, owner)| self.missing_event(event, step, owner))
+            .collect()
+    }
+
+    fn missing_event(&self, event: &Keyed, step: &str, owner: Option<String>) -> Alert {
+        let Subject { book, kpi, .. } = self;
+        let flow = |keyed: &Keyed| {
+            let types = book.types(&keyed.event);
+            let matcher = is_any("type", &types);
+            format!("sum without (type) ({}{{{matcher}}})", events_by_type())
+        };
+        let (starts, ends) = (flow(&self.promise.start), flow(event));
+        let names = book.types(&event.event).join(", ");
+        let started = book.types(&self.promise.start.event).join(", ");
+        let least = book.alerting(self.id).minimum_orders;
+        let mut alert = self.alert("PromiseEventsMissing", Level::All, Severity::Warning);
+        alert.labels.push(("step", step.to_owned()));
+        alert.owner = owner.unwrap_or(alert.owner);
+        let help = &kpi.help;
+        Alert {
+            expression: format!(
+                "{starts} >= {least}\nunless {ends} > 0\n{}",
+                unless_behind(kpi, Level::All, &[])
+            ),
+            after: minutes(5),
+            summary: format!("{help}: no {names} for {TEN}"),
+            description: format!(
+                "In the last {TEN} {{{{ $value | humanize }}}} {started} arrived and not one \
+                 {names}: either that service has stopped, or its events don't reach Kafka. {}",
+                shop_or_pipe(book, kpi)
+            ),
+            ..alert
+        }
+    }
+}

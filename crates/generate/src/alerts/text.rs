@@ -1,0 +1,85 @@
+//! What an alert says: templates with numbers, and for a promise whether it is the shop or the pipe.
+//!
+//! Templates ask Prometheus for what they show; each says "unknown" where there is nothing.
+
+use catalogue::metrics::SeriesId;
+use catalogue::plan::{Kpi, Promise};
+
+use crate::book::{Book, HOUR};
+use crate::promql::{Level, dimensions, increase, sum};
+use crate::recording::{kept, promise};
+
+/// The value of one series of this job, shown by a function like `humanizeDuration`.
+fn asked(query: &str, shown: &str) -> String {
+    // Labels of the alert are those of its job; other clusters have jobs of their own name.
+    format!(
+        "{{{{ with query (printf `{query}` $labels.job) }}}}\
+         {{{{ . | first | value | {shown} }}}}{{{{ else }}}}unknown{{{{ end }}}}"
+    )
+}
+
+/// ` in {{ $labels.region }}, {{ $labels.channel }}`, or nothing.
+pub fn place(kpi: &Kpi, level: Level) -> String {
+    let labels: Vec<String> = level
+        .left(kpi)
+        .iter()
+        .map(|label| format!("{label} {{{{ $labels.{label} }}}}"))
+        .collect();
+    if labels.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}", labels.join(", "))
+    }
+}
+
+/// Whether it is the shop or the pipe, with the numbers that say so.
+pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi) -> String {
+    let signs = promise::pipe_signs(book, kpi);
+    let lag = asked(
+        &format!("{}{{job=%q}}", kept::worst_lag()),
+        "humanizeDuration",
+    );
+    let too_early = increase("job", &book.metric(kpi, SeriesId::JudgedTooEarly), HOUR);
+    let too_early = asked(&format!("{too_early}{{job=%q}}"), "humanize");
+    let delay = format!(
+        "{{{{ with query (printf `topk(1, {}{{job=%q}})` $labels.job) }}}}\
+         {{{{ . | first | value | humanizeDuration }}}} from {{{{ . | first | label \"source\" }}}}\
+         {{{{ else }}}}unknown{{{{ end }}}}",
+        kept::mean_delay()
+    );
+    format!(
+        "{{{{ with query (printf `{signs}{{job=%q}}` $labels.job) }}}}\
+         {{{{ if gt (. | first | value) 0.0 }}}}It may be the pipe: look there first. \
+         {{{{ else }}}}It is the shop: the pipe is on time. {{{{ end }}}}{{{{ end }}}}\
+         Pipe: lag {lag}, slowest source {delay}, judged too early in the last hour {too_early}."
+    )
+}
+
+/// Which parts and which step have most that is overdue.
+pub fn worst(book: &Book<'_>, kpi: &Kpi, definition: &Promise, level: Level) -> String {
+    let mut text = String::new();
+    let dims = dimensions(kpi);
+    if level == Level::All && !dims.is_empty() {
+        let overdue = sum(
+            &Level::Part.prefix(kpi),
+            &book.metric(kpi, SeriesId::Overdue),
+        );
+        let names: Vec<String> = dims
+            .iter()
+            .map(|label| format!("{{{{ .Labels.{label} }}}}"))
+            .collect();
+        text += &format!(
+            " Most overdue:{{{{ range $at, $part := query (printf `topk(3, {overdue}{{job=%q}} > 0)` $labels.job) }}}}\
+             {{{{ if $at }}}},{{{{ end }}}} {} {{{{ .Value | humanize }}}}{{{{ else }}}} none{{{{ end }}}}.",
+            names.join("/")
+        );
+    }
+    if level == Level::All && !definition.steps.is_empty() {
+        let waiting = sum("job", &book.metric(kpi, SeriesId::OpenAtStep));
+        text += &format!(
+            " Most wait for step{{{{ range query (printf `topk(1, {waiting}{{job=%q}} > 0)` $labels.job) }}}} \
+             {{{{ .Labels.step }}}} ({{{{ .Value | humanize }}}}){{{{ else }}}} none{{{{ end }}}}."
+        );
+    }
+    text
+}

@@ -1,0 +1,297 @@
+//! Alerts on a promise at their edges: just enough fires, just too little doesn't, and nothing does
+//! while Kept is behind.
+
+use catalogue::metrics::{SeriesId, kept as own};
+use catalogue::plan::{Kpi, KpiId, Promise};
+use events::Span;
+
+use super::lab::{Test, constant, pairs, rising};
+use super::world::World;
+use super::{LONG_STEP, SHORT_AT};
+use crate::alerts::burn::{Burn, pairs as burns};
+use crate::alerts::promise::alerts;
+use crate::book::{Book, HOUR};
+use crate::promql::{days, hours, minutes};
+use crate::rule::Alert;
+
+/// Orders of a step that shares are made of: an edge is as sharp as one of them.
+const MANY: u64 = 10_000;
+
+/// The tests over an hour and those over days.
+pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<Test>, Vec<Test>) {
+    let subject = Subject {
+        book,
+        kpi,
+        promise,
+        alerts: alerts(book, id, kpi, promise),
+    };
+    let alerting = book.alerting(id);
+    let mut short = subject.stalled(alerting.stalled_overdue);
+    short.extend(subject.missed(alerting.missed_share, alerting.minimum_orders));
+    short.extend(subject.missing(alerting.minimum_orders));
+    let mut long = Vec::new();
+    for burn in burns(promise) {
+        let tests = subject.burns(&burn, alerting.minimum_orders);
+        if burn.long > HOUR {
+            long.extend(tests);
+        } else {
+            short.extend(tests);
+        }
+    }
+    short.push(subject.burn_is_over());
+    (short, long)
+}
+
+/// What a shop shows in one part, one partition.
+#[derive(Clone, Copy, Default)]
+struct Scene {
+    kept: u64,
+    broken: u64,
+    unjudged: u64,
+    completed: u64,
+    overdue: u64,
+    /// Tasks that catch up.
+    behind: u64,
+}
+
+struct Subject<'a> {
+    book: &'a Book<'a>,
+    kpi: &'a Kpi,
+    promise: &'a Promise,
+    alerts: Vec<Alert>,
+}
+
+impl Subject<'_> {
+    /// Those of a name, at every level; of one window, if it is named.
+    fn named(&self, name: &str, window: Option<Span>) -> Vec<&Alert> {
+        let window = window.map(|window| window.to_string());
+        let fits = |alert: &&Alert| {
+            let found = alert.labels.iter().find(|label| label.0 == "window");
+            alert.name == name
+                && (window.is_none() || found.map(|label| &label.1) == window.as_ref())
+        };
+        self.alerts.iter().filter(fits).collect()
+    }
+
+    fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
+        let name = format!("{}: {what}", self.kpi.id);
+        let mut test = Test::new(name, step);
+        let steps = test.steps(until);
+        let part = World::parts(self.kpi).swap_remove(0);
+        let mut labels = vec![("job", "kept"), ("instance", "one:9464")];
+        labels.extend(pairs(&part));
+        labels.push(("partition", "0"));
+        let metric = |series| self.book.metric(self.kpi, series);
+        for (result, rate) in [("kept", scene.kept), ("broken", scene.broken)] {
+            let mut labels = labels.clone();
+            labels.push(("result", result));
+            test.give(&metric(SeriesId::Promises), &labels, rising(rate, steps));
+        }
+        let completed = rising(scene.completed, steps);
+        test.give(&metric(SeriesId::Completed), &labels, completed);
+        for (series, value) in [
+            (SeriesId::OverdueUnjudged, scene.unjudged),
+            (SeriesId::Overdue, scene.overdue),
+        ] {
+            test.give(&metric(series), &labels, constant(value as f64, steps));
+        }
+        for (state, tasks) in [("catching_up", scene.behind), ("serving", 1)] {
+            let labels = [("job", "kept"), ("instance", "one:9464"), ("state", state)];
+            test.give(own::TASKS.name, &labels, constant(tasks as f64, steps));
+        }
+        test
+    }
+
+    /// A scene in which the alerts fire, or don't, at some time.
+    fn edge(&self, alerts: &[&Alert], what: &str, scene: Scene, at: Span, yes: bool) -> Test {
+        let verdict = if yes { "fires" } else { "is silent" };
+        let name = alerts.first().map_or("", |alert| alert.name);
+        let what = format!("{name} {verdict}: {what}");
+        let step = if at > hours(2) {
+            LONG_STEP
+        } else {
+            self.book.generation.interval
+        };
+        let mut test = self.scene(&what, step, at, scene);
+        for alert in alerts {
+            test.fires(at, alert, yes);
+        }
+        test
+    }
+
+    fn stalled(&self, least: u64) -> Vec<Test> {
+        let alerts = self.named("PromiseStalled", None);
+        let scene = Scene {
+            overdue: least,
+            ..Scene::default()
+        };
+        let edge = |what: &str, scene, at, yes| self.edge(&alerts, what, scene, at, yes);
+        let fewer = Scene {
+            overdue: least - 1,
+            ..scene
+        };
+        let completing = Scene {
+            completed: 1,
+            ..scene
+        };
+        let blind = Scene { behind: 1, ..scene };
+        vec![
+            edge("just enough are overdue", scene, minutes(4), true),
+            edge("not for long enough", scene, minutes(1), false),
+            edge("one too few is overdue", fewer, minutes(4), false),
+            edge("orders complete", completing, minutes(4), false),
+            edge("Kept is behind", blind, minutes(4), false),
+        ]
+    }
+
+    fn missed(&self, share: f64, least: u64) -> Vec<Test> {
+        let alerts = self.named("PromiseMissed", None);
+        let (above, below) = around(share);
+        let at = minutes(9);
+        let edge = |what: &str, scene, yes| self.edge(&alerts, what, scene, at, yes);
+        let waiting = |unjudged| Scene {
+            unjudged,
+            ..Scene::default()
+        };
+        let blind = Scene { behind: 1, ..above };
+        vec![
+            edge("the share is just above", above, true),
+            edge("the share is just below", below, false),
+            edge("just enough wait unjudged", waiting(least), true),
+            edge("one too few waits unjudged", waiting(least - 1), false),
+            edge("Kept is behind", blind, false),
+        ]
+    }
+
+    fn burns(&self, burn: &Burn, least: u64) -> Vec<Test> {
+        let name = if burn.pages {
+            "PromiseBudgetBurnsFast"
+        } else {
+            "PromiseBudgetBurnsSlowly"
+        };
+        let alerts = self.named(name, Some(burn.long));
+        let at = match burn.long {
+            long if long > HOUR => Span(long.0 + hours(2).0),
+            HOUR => SHORT_AT,
+            _ => minutes(9),
+        };
+        let window = burn.long;
+        let edge = |what: &str, scene, yes| {
+            self.edge(&alerts, &format!("{what} over {window}"), scene, at, yes)
+        };
+        let (above, below) = around(burn.share);
+        // A single broken order (or the tenth) among these is below the share: so many, and one more.
+        let few = burn.broken as f64;
+        let fewest = least.max((few / burn.share) as u64 + 1);
+        let waiting = |unjudged| Scene {
+            unjudged,
+            ..Scene::default()
+        };
+        let mut tests = vec![
+            edge("the share is just above", above, true),
+            edge("the share is just below", below, false),
+            edge("one too few waits unjudged", waiting(fewest - 1), false),
+        ];
+        // Days take long to evaluate: what a day shows is not shown again by three.
+        if burn.long <= days(1) {
+            tests.push(edge("just enough wait unjudged", waiting(fewest), true));
+            let blind = Scene { behind: 1, ..above };
+            tests.push(edge("Kept is behind", blind, false));
+        }
+        tests
+    }
+
+    /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
+    /// minutes say that it is over.
+    fn burn_is_over(&self) -> Test {
+        let fastest = burns(self.promise)[0].long;
+        let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest));
+        let what = "PromiseBudgetBurnsFast is silent: the trouble is over";
+        let step = self.book.generation.interval;
+        let mut test = self.scene(what, step, minutes(4), Scene::default());
+        let part = World::parts(self.kpi).swap_remove(0);
+        let mut labels = vec![("job", "kept"), ("instance", "two:9464")];
+        labels.extend(pairs(&part));
+        let (half_hour, rest) = (test.steps(minutes(30)), test.steps(minutes(35)));
+        let broken = format!("0+100x{half_hour} {}+0x{rest}", 100 * half_hour);
+        let kept = format!("0+0x{half_hour} 0+100x{rest}");
+        for (result, values) in [("kept", kept), ("broken", broken)] {
+            let mut labels = labels.clone();
+            labels.extend([("result", result), ("partition", "1")]);
+            let name = self.book.metric(self.kpi, SeriesId::Promises);
+            test.give(&name, &labels, values);
+        }
+        labels.push(("partition", "1"));
+        let unjudged = self.book.metric(self.kpi, SeriesId::OverdueUnjudged);
+        test.give(&unjudged, &labels, constant(0.0, half_hour + rest));
+        for alert in alerts {
+            test.fires(minutes(29), alert, true);
+            test.fires(minutes(45), alert, false);
+        }
+        test
+    }
+
+    fn missing(&self, least: u64) -> Vec<Test> {
+        let events = self.promise.steps.iter().map(|step| &step.event);
+        let events: Vec<_> = events.chain([&self.promise.end]).collect();
+        let alerts = self.named("PromiseEventsMissing", None);
+        let mut tests = Vec::new();
+        for (alert, event) in alerts.iter().zip(events) {
+            let start = self.book.types(&self.promise.start.event)[0];
+            let ends = self.book.types(&event.event);
+            let cases = [
+                ("starts flow, it doesn't", least, None, true),
+                ("it flows", least, ends.last(), false),
+                ("too few starts", 0, None, false),
+            ];
+            for (what, starts, flowing, yes) in cases {
+                let verdict = if yes { "fires" } else { "is silent" };
+                let what = format!("{} of {} {verdict}: {what}", alert.name, ends.join(", "));
+                let step = self.book.generation.interval;
+                let mut test = self.scene(&what, step, minutes(20), Scene::default());
+                let steps = test.steps(minutes(20));
+                give_events(&mut test, start, rising(starts, steps));
+                // Fewer than are needed, all at once in the middle; a tenth less, since an increase
+                // is drawn out to the whole window.
+                let (half, some) = (steps / 2, least * 9 / 10);
+                let few = format!("0+0x{half} {some}+0x{}", steps - half - 1);
+                give_events(&mut test, start, few);
+                if let Some(flowing) = flowing {
+                    give_events(&mut test, flowing, rising(1, steps));
+                }
+                test.fires(minutes(20), alert, yes);
+                tests.push(test);
+            }
+        }
+        tests
+    }
+}
+
+/// Events of a type; each call is another source.
+fn give_events(test: &mut Test, type_name: &str, values: String) {
+    let source = format!("/source/{}", values.len());
+    let labels = [
+        ("job", "kept"),
+        ("instance", "one:9464"),
+        ("topic", "shop.events"),
+        ("partition", "0"),
+        ("type", type_name),
+        ("source", &source),
+        ("outcome", "used"),
+    ];
+    test.give(own::EVENTS.name, &labels, values);
+}
+
+/// The least broken orders of many that are more than the share, and the most that are fewer.
+fn around(share: f64) -> (Scene, Scene) {
+    let scene = |broken: u64| Scene {
+        kept: MANY - broken,
+        broken,
+        completed: MANY,
+        ..Scene::default()
+    };
+    let exactly = share * MANY as f64;
+    let above = (exactly + 1e-6).floor() as u64 + 1;
+    let below = ((exactly - 1e-6).ceil() as u64).saturating_sub(1);
+    (scene(above), scene(below))
+}

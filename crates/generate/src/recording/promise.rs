@@ -1,0 +1,191 @@
+//! Recording rules of a promise: who started, completed, was kept or broken, who waits, and the
+//! share of broken ones over the windows that alerts look at.
+//!
+//! Overdue orders that are not judged yet (their partition clock stands still) are broken in every
+//! share. Without orders a share is absent, and the number of orders is 0; without data both are
+//! absent.
+
+use catalogue::metrics::SeriesId;
+use catalogue::plan::{Kpi, Promise};
+use events::Span;
+
+use super::counters::{Split, counter, gauge, of_partitions, percentiles, record};
+use crate::book::{Book, FAST, HOUR};
+use crate::promql::{Level, days, hours, increase, is, minutes, sum};
+
+/// Windows of the share of broken ones over all dimensions.
+pub const SHARES: [Span; 7] = [
+    FAST,
+    minutes(30),
+    HOUR,
+    hours(2),
+    hours(6),
+    days(1),
+    days(3),
+];
+/// Those by dimensions.
+pub const PART_SHARES: [Span; 2] = [FAST, HOUR];
+/// Percentiles that panels show.
+pub const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
+
+/// Counters besides those that alerts read.
+const OTHERS: [SeriesId; 5] = [
+    SeriesId::Cancelled,
+    SeriesId::Expired,
+    SeriesId::EndsWithoutStart,
+    SeriesId::Repeated,
+    SeriesId::NegativeDurations,
+];
+
+/// All of one promise.
+pub fn rules(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> Split {
+    let mut rules = Split::default();
+    let metric = |series| book.metric(kpi, series);
+    for series in [SeriesId::Started, SeriesId::Completed] {
+        let windows = [FAST, HOUR, stall_window(promise)];
+        counter(book, kpi, &metric(series), &windows, &mut rules);
+    }
+    for series in OTHERS {
+        counter(book, kpi, &metric(series), &[HOUR], &mut rules);
+    }
+    let too_early = metric(SeriesId::JudgedTooEarly);
+    counter(book, kpi, &too_early, &[HOUR], &mut rules);
+    let mut gauges = vec![
+        SeriesId::Open,
+        SeriesId::Overdue,
+        SeriesId::OverdueUnjudged,
+        SeriesId::PromisesInWindow,
+    ];
+    if !promise.steps.is_empty() {
+        gauges.push(SeriesId::OpenAtStep);
+    }
+    for series in gauges {
+        gauge(book, kpi, &metric(series), &mut rules);
+    }
+    oldest(book, kpi, &mut rules);
+    shares(book, kpi, &mut rules);
+    percentiles(
+        book,
+        kpi,
+        &metric(SeriesId::Duration),
+        &QUANTILES,
+        &mut rules,
+    );
+    if !promise.steps.is_empty() {
+        let steps = metric(SeriesId::StepDuration);
+        percentiles(book, kpi, &steps, &[0.5, 0.95], &mut rules);
+    }
+    rules
+}
+
+/// How long nothing may complete until a promise counts as stalled: five minutes, or as long as
+/// the limit of a slow promise, up to an hour.
+pub fn stall_window(promise: &Promise) -> Span {
+    let steps = [FAST, minutes(10), minutes(30)];
+    let fits = steps.into_iter().find(|step| *step >= promise.within);
+    fits.unwrap_or(HOUR)
+}
+
+fn oldest(book: &Book<'_>, kpi: &Kpi, rules: &mut Split) {
+    let name = book.metric(kpi, SeriesId::OldestOpenStart);
+    for level in Level::of(kpi) {
+        let mut gone: Vec<&str> = vec!["partition"];
+        if *level == Level::All {
+            gone.extend(crate::promql::dimensions(kpi));
+        }
+        let expression = format!("min {} ({name})", book.without(&gone));
+        let recorded = format!("{}:{name}:min", level.prefix(kpi));
+        rules.fast.push(record(recorded, expression));
+    }
+}
+
+fn shares(book: &Book<'_>, kpi: &Kpi, rules: &mut Split) {
+    let name = book.metric(kpi, SeriesId::Promises);
+    rules.fast.push(of_partitions(book, &name));
+    for level in Level::of(kpi) {
+        let windows = match level {
+            Level::All => &SHARES[..],
+            Level::Part => &PART_SHARES[..],
+        };
+        rules.increases(kpi, &name, *level, windows);
+        for window in windows {
+            let pair = share(book, kpi, *level, *window);
+            if *window > HOUR {
+                rules.slow.extend(pair);
+            } else {
+                rules.fast.extend(pair);
+            }
+        }
+    }
+}
+
+/// How many were judged (with those that should have been), and the share of broken ones.
+fn share(book: &Book<'_>, kpi: &Kpi, level: Level, window: Span) -> [crate::rule::Rule; 2] {
+    let names = Shares::new(book, kpi, level);
+    let (judged, errors) = (names.judged(window), names.errors(window));
+    let increase = increase(&names.prefix, &names.promises, window);
+    let all = format!("sum without (result) ({increase})\n+ {}", names.unjudged);
+    let broken = is("result", "broken");
+    let bad = format!(
+        "sum without (result) ({increase}{{{broken}}})\n  + {}",
+        names.unjudged
+    );
+    let ratio = format!("(\n  {bad}\n)\n/ ({judged} > 0)");
+    [record(judged, all), record(errors, ratio)]
+}
+
+/// The names of a promise's shares at one level.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    prefix: String,
+    promises: String,
+    /// Overdue orders that are not judged yet.
+    pub unjudged: String,
+}
+
+impl Shares {
+    /// Of this KPI and level.
+    pub fn new(book: &Book<'_>, kpi: &Kpi, level: Level) -> Shares {
+        let prefix = level.prefix(kpi);
+        Shares {
+            unjudged: sum(&prefix, &book.metric(kpi, SeriesId::OverdueUnjudged)),
+            promises: book.metric(kpi, SeriesId::Promises),
+            prefix,
+        }
+    }
+
+    /// Orders that were judged in the window, or should have been.
+    pub fn judged(&self, window: Span) -> String {
+        let base = crate::promql::base(&self.promises);
+        format!("{}:{base}:judged{window}", self.prefix)
+    }
+
+    /// The share of them that is broken; absent when there are none.
+    pub fn errors(&self, window: Span) -> String {
+        let base = crate::promql::base(&self.promises);
+        format!("{}:{base}:error_ratio{window}", self.prefix)
+    }
+}
+
+/// How many signs there are that the pipe is late rather than the shop: a lag, a producer's delay
+/// beyond the lateness, orders that were judged broken and had been kept.
+pub fn pipe(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> crate::rule::Rule {
+    let lag = super::kept::worst_lag();
+    let delay = super::kept::mean_delay();
+    let too_early = increase("job", &book.metric(kpi, SeriesId::JudgedTooEarly), HOUR);
+    let promises = increase("job", &book.metric(kpi, SeriesId::Promises), HOUR);
+    let lateness = promise.lateness.seconds();
+    let expression = format!(
+        "({lag} > bool {limit})\n\
+         + (max without (topic, source) ({delay}) > bool {lateness} or {lag} * 0)\n\
+         + ({too_early} > bool 0.1 * sum without (result) ({promises}{{{broken}}}) or {lag} * 0)",
+        limit = super::kept::SIGN_OF_LAG.seconds(),
+        broken = is("result", "broken"),
+    );
+    record(pipe_signs(book, kpi), expression)
+}
+
+/// The name of that.
+pub fn pipe_signs(book: &Book<'_>, kpi: &Kpi) -> String {
+    format!("job:{}_{}:pipe_signs", book.plan.namespace, kpi.id)
+}

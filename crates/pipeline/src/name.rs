@@ -1,0 +1,105 @@
+//! The name of a snapshot in its task's folder: which plan, which lineage, at which offsets.
+//!
+//! `<plan>-<lineage>-<offset>[.<offset>...][~].kept`: hexadecimal numbers of 16 digits, decimal
+//! offsets of 20, one for each topic of the task's group. One name, one content: but for those with
+//! `~`, whose state has hit a limit that it can't be exact beyond (`kept_exact` 0).
+
+use std::fmt;
+
+use crate::lineage::{Lineage, parse_hex};
+
+/// See the file's header.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SnapshotName {
+    /// Fingerprint of the group's plan.
+    pub plan: u64,
+    /// How the state began.
+    pub lineage: Lineage,
+    /// The next offset of each topic of the group: V.
+    pub offsets: Vec<i64>,
+    /// Whether equal names mean equal bytes.
+    pub exact: bool,
+}
+
+const EXTENSION: &str = ".kept";
+const OFFSET_DIGITS: usize = 20;
+
+impl SnapshotName {
+    /// Reads one; `None` if it is the name of something else.
+    pub fn parse(text: &str) -> Option<SnapshotName> {
+        let stem = text.strip_suffix(EXTENSION)?;
+        let (stem, exact) = match stem.strip_suffix('~') {
+            Some(stem) => (stem, false),
+            None => (stem, true),
+        };
+        let mut parts = stem.split('-');
+        let (plan, lineage, offsets) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let offset = |digits: &str| {
+            let sound = digits.len() == OFFSET_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+            sound.then(|| digits.parse().ok()).flatten()
+        };
+        Some(SnapshotName {
+            plan: parse_hex(plan)?,
+            lineage: Lineage(parse_hex(lineage)?),
+            offsets: offsets.split('.').map(offset).collect::<Option<_>>()?,
+            exact,
+        })
+    }
+}
+
+impl fmt::Display for SnapshotName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}-{}-", self.plan, self.lineage)?;
+        for (at, offset) in self.offsets.iter().enumerate() {
+            let dot = if at > 0 { "." } else { "" };
+            write!(out, "{dot}{offset:0OFFSET_DIGITS$}")?;
+        }
+        let mark = if self.exact { "" } else { "~" };
+        write!(out, "{mark}{EXTENSION}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_was_written() {
+        let one = SnapshotName {
+            plan: 1,
+            lineage: Lineage(2),
+            offsets: vec![3],
+            exact: true,
+        };
+        let two = SnapshotName {
+            offsets: vec![i64::MAX, 0],
+            exact: false,
+            ..one.clone()
+        };
+        let text = "0000000000000001-0000000000000002-00000000000000000003.kept";
+        assert_eq!(one.to_string(), text);
+        for name in [one, two] {
+            assert_eq!(SnapshotName::parse(&name.to_string()), Some(name));
+        }
+    }
+
+    #[test]
+    fn other_objects_have_other_names() {
+        for text in [
+            "",
+            "sections",
+            "0000000000000001-0000000000000002-00000000000000000003",
+            "0000000000000001-0000000000000002-3.kept",
+            "0000000000000001-0000000000000002-00000000000000000003.kept.tmp",
+            "0000000000000001-0000000000000002-99999999999999999999.kept",
+            "0000000000000001-0000000000000002-0000000000000000003x.kept",
+            "0000000000000001-0000000000000002-.kept",
+            "0000000000000001-00000000000000000003.kept",
+        ] {
+            assert_eq!(SnapshotName::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A share before it is read: its tasks wait for positions, for the list of snapshots, for one of
+//! them; brand-new ones for the commit of where they begin.
+//!
+//! A store that doesn't answer is asked again for as long as it takes: beginning anew because a
+//! store is down would lose what is in it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use catalogue::plan::TopicId;
+use engine::snapshot::Snapshot;
+use events::Span;
+
+use crate::name::SnapshotName;
+use crate::port::{Effect, LeaseTime, LoadError, Notice, Position, TaskId};
+use crate::resume::{Attempt, InputFacts, Start};
+use crate::running::Running;
+
+/// A store that doesn't take a question is asked again after this long.
+const RETRY: Span = Span::from_seconds(3);
+/// A question to the store that has no answer for so long is asked again.
+const PATIENCE: Span = Span::from_seconds(60);
+
+/// See the file's header.
+#[derive(Debug)]
+pub(crate) struct Preparing {
+    pub(crate) partitions: Vec<(TopicId, i32)>,
+    pub(crate) positions: BTreeMap<(TopicId, i32), Position>,
+    pub(crate) tasks: Vec<Pending>,
+    /// The commit of the first offsets of brand-new tasks.
+    pub(crate) first_commit: FirstCommit,
+}
+
+/// See `Preparing::first_commit`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FirstCommit {
+    NotSent,
+    Sent,
+    /// Refused: sent again at a tick from then on.
+    Again(LeaseTime),
+}
+
+/// A task that isn't read yet.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: TaskId,
+    pub(crate) names: Names,
+    pub(crate) step: Step,
+    /// Snapshots that could not be used: what is stored under these names has other bytes than the
+    /// state they stand for.
+    pub(crate) refused: Vec<String>,
+    /// The format version of a snapshot that only a newer Kept reads, if there is one.
+    pub(crate) newer: Option<u16>,
+}
+
+/// What the store has of a task.
+#[derive(Debug)]
+pub(crate) enum Names {
+    Unasked,
+    /// Since when.
+    Asked(LeaseTime),
+    /// To be asked again then.
+    Unavailable(LeaseTime),
+    Known(Vec<SnapshotName>),
+}
+
+/// How far a task is.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// For positions or names.
+    Waiting,
+    /// For a snapshot.
+    Loading(Box<Loading>),
+    /// It could be read.
+    Ready(Box<Running>, Begun),
+}
+
+/// A snapshot is awaited.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    pub(crate) name: String,
+    pub(crate) start: Start,
+    /// What comes after it if it can't be used.
+    pub(crate) rest: VecDeque<Attempt>,
+    /// When to ask again.
+    pub(crate) again: LeaseTime,
+}
+
+/// Whether a task that is ready has its first offsets committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Begun {
+    Committed,
+    ToBeCommitted,
+}
+
+impl Preparing {
+    pub(crate) fn new(partitions: &[(TopicId, i32)], tasks: &[TaskId]) -> Preparing {
+        let pending = |id: &TaskId| Pending {
+            id: *id,
+            names: Names::Unasked,
+            step: Step::Waiting,
+            refused: Vec::new(),
+            newer: None,
+        };
+        Preparing {
+            partitions: partitions.to_vec(),
+            positions: BTreeMap::new(),
+            tasks: tasks.iter().map(pending).collect(),
+            first_commit: FirstCommit::NotSent,
+        }
+    }
+
+    /// Whether the position of every partition is known.
+    pub(crate) fn is_located(&self) -> bool {
+        self.partitions
+            .iter()
+            .all(|place| self.positions.contains_key(place))
+    }
+
+    /// Takes the answer to `List`; unknown names are somebody else's objects.
+    pub(crate) fn listed(
+        &mut self,
+        task: TaskId,
+        names: Result<Vec<String>, String>,
+        at: LeaseTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(pending) = self.tasks.iter_mut().find(|pending| pending.id == task) else {
+            return;
+        };
+        if matches!(pending.names, Names::Known(_)) {
+            return;
+        }
+        pending.names = match names {
+            Ok(names) => {
+                let names = names.iter().filter_map(|name| SnapshotName::parse(name));
+                Names::Known(names.collect())
+            }
+            Err(detail) => {
+                effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+                Names::Unavailable(LeaseTime(at.0 + RETRY.0))
+            }
+        };
+    }
+
+    /// Takes the answer to `Load`: the snapshot that was awaited, with how to begin from it, and
+    /// what comes next if it can't be used.
+    pub(crate) fn loaded(
+        &mut self,
+        task: TaskId,
+        name: &str,
+        snapshot: Result<Snapshot, LoadError>,
+        at: LeaseTime,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(Loading, Result<Snapshot, LoadError>)> {
+        let pending = self.tasks.iter_mut().find(|pending| pending.id == task)?;
+        let Step::Loading(loading) = &mut pending.step else {
+            return None;
+        };
+        if loading.name != name {
+            return None;
+        }
+        let snapshot = match snapshot {
+            Err(LoadError::Unavailable(detail)) => {
+                loading.again = LeaseTime(at.0 + RETRY.0);
+                effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+                return None;
+            }
+            result => result,
+        };
+        match std::mem::replace(&mut pending.step, Step::Waiting) {
+            Step::Loading(loading) => Some((*loading, snapshot)),
+            _ => None,
+        }
+    }
+
+    /// Asks again what was not answered.
+    pub(crate) fn ask_again(&mut self, at: LeaseTime, effects: &mut Vec<Effect>) {
+        for pending in &mut self.tasks {
+            let task = pending.id;
+            match &mut pending.names {
+                Names::Unavailable(again) if at >= *again => pending.names = Names::Unasked,
+                Names::Asked(since) if at.0 - since.0 > PATIENCE.0 => {
+                    pending.names = Names::Unasked;
+                }
+                _ => {}
+            }
+            if let Step::Loading(loading) = &mut pending.step
+                && at >= loading.again
+            {
+                loading.again = LeaseTime(at.0 + PATIENCE.0);
+                let name = loading.name.clone();
+                effects.push(Effect::Load { task, name });
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// The task, if it is there already.
+    pub(crate) fn running(&self) -> Option<&Running> {
+        match &self.step {
+            Step::Ready(running, _) => Some(running),
+            Step::Waiting | Step::Loading(_) => None,
+        }
+    }
+
+    /// How many snapshots the store has, as far as it was asked.
+    pub(crate) fn stored(&self) -> usize {
+        match &self.names {
+            Names::Known(names) => names.len(),
+            Names::Unasked | Names::Asked(_) | Names::Unavailable(_) => 0,
+        }
+    }
+
+    /// Asks for what the store has.
+    pub(crate) fn ask(&mut self, at: LeaseTime, effects: &mut Vec<Effect>) {
+        if matches!(self.names, Names::Unasked) {
+            self.names = Names::Asked(at);
+            effects.push(Effect::List { task: self.id });
+        }
+    }
+
+    /// Waits for a snapshot.
+    pub(crate) fn load(
+        &mut self,
+        name: String,
+        start: Start,
+        rest: VecDeque<Attempt>,
+        at: LeaseTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Load {
+            task: self.id,
+            name: name.clone(),
+        });
+        self.step = Step::Loading(Box::new(Loading {
+            name,
+            start,
+            rest,
+            again: LeaseTime(at.0 + PATIENCE.0),
+        }));
+    }
+}
+
+/// What the decision needs to know of an input.
+pub(crate) fn facts(topic: &str, position: &Position, other_log: Option<String>) -> InputFacts {
+    let committed = position.committed.as_ref();
+    InputFacts {
+        topic: topic.to_owned(),
+        committed: committed.map(|(offset, note)| (*offset, crate::note::Note::parse(note))),
+        log_start: position.log_start,
+        log_end: position.log_end,
+        fresh_start: position.fresh_start,
+        rebuild_start: position.rebuild_start,
+        partitions: position.partitions,
+        other_log,
+    }
+}

@@ -1,0 +1,208 @@
+//! Published = committed, and what is published is on a lease.
+//!
+//! Views are frozen at V about once a second, V is committed, and only when the brokers have said
+//! yes for every partition are the views shown. The lease of all that is shown counts from the
+//! sending of the last commit that went through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::View;
+use events::Span;
+
+use crate::port::{CommitOffset, Effect, LeaseTime, Notice, TaskId};
+use crate::rules::{Options, Rules};
+
+/// How often views are frozen.
+const PUBLISH_EVERY: Span = Span::from_seconds(1);
+/// A commit that has no answer for so long won't get one.
+const PATIENCE: Span = Span::from_seconds(15);
+
+/// See the file's header.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    lease: Span,
+    rules: Rules,
+    commits: u64,
+    in_flight: Option<InFlight>,
+    frozen_at: Option<LeaseTime>,
+    until: LeaseTime,
+    /// What is shown, and at which offsets.
+    shown: BTreeMap<TaskId, Vec<i64>>,
+    fenced: bool,
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+struct InFlight {
+    commit: u64,
+    sent: LeaseTime,
+    views: Vec<Arc<View>>,
+}
+
+/// What became of the commit on its way.
+pub(crate) enum Outcome {
+    /// Nothing: the answer is to another one.
+    Stale,
+    /// It went through; these views are shown now, those marked for the first time since the start.
+    Done(Vec<(Arc<View>, bool)>),
+    /// It did not.
+    Failed,
+}
+
+impl Publisher {
+    pub(crate) fn new(options: &Options, rules: Rules) -> Publisher {
+        Publisher {
+            lease: options.lease,
+            rules,
+            commits: 0,
+            in_flight: None,
+            frozen_at: None,
+            until: LeaseTime(i64::MIN),
+            shown: BTreeMap::new(),
+            fenced: false,
+        }
+    }
+
+    /// Whether views should be frozen now.
+    pub(crate) fn is_due(&self, at: LeaseTime) -> bool {
+        let due = self
+            .frozen_at
+            .is_none_or(|frozen| at.0 - frozen.0 >= PUBLISH_EVERY.0);
+        due && self.in_flight.is_none()
+    }
+
+    /// Whether a commit is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Sends a commit, with the views that it stands for.
+    pub(crate) fn commit(
+        &mut self,
+        offsets: Vec<CommitOffset>,
+        views: Vec<Arc<View>>,
+        at: LeaseTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        assert!(
+            self.in_flight.is_none(),
+            "one commit at a time is on its way"
+        );
+        assert!(!offsets.is_empty(), "a commit commits something");
+        self.commits += 1;
+        self.frozen_at = Some(at);
+        if !self.rules.publish_after_commit && !views.is_empty() {
+            self.show(&views, at, effects);
+        }
+        self.in_flight = Some(InFlight {
+            commit: self.commits,
+            sent: at,
+            views,
+        });
+        effects.push(Effect::Commit {
+            commit: self.commits,
+            offsets,
+        });
+    }
+
+    /// The answer to a commit.
+    pub(crate) fn committed(
+        &mut self,
+        commit: u64,
+        result: Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let Some(sent) = self.in_flight.take_if(|sent| sent.commit == commit) else {
+            return Outcome::Stale;
+        };
+        if let Err(detail) = result {
+            effects.push(Effect::Notice(Notice::CommitFailed { detail }));
+            return Outcome::Failed;
+        }
+        let first = |view: &Arc<View>| !self.shown.contains_key(&task_of(view));
+        let views = sent
+            .views
+            .iter()
+            .map(|view| (Arc::clone(view), first(view)));
+        let views = views.collect();
+        if !sent.views.is_empty() {
+            self.show(&sent.views, sent.sent, effects);
+        }
+        Outcome::Done(views)
+    }
+
+    /// Time passed: an answer that is too late is given up, a lease may have ended. Returns whether
+    /// a commit was given up.
+    pub(crate) fn tick(&mut self, at: LeaseTime, effects: &mut Vec<Effect>) -> bool {
+        let late = |sent: &mut InFlight| at.0 - sent.sent.0 > PATIENCE.0;
+        let gave_up = self.in_flight.take_if(late).is_some();
+        if gave_up {
+            let detail = format!("no answer within {} s", PATIENCE.0 / 1_000_000);
+            effects.push(Effect::Notice(Notice::CommitFailed { detail }));
+        }
+        if self.is_fenced(at) && !self.fenced {
+            self.fenced = true;
+            effects.push(Effect::Notice(Notice::Fenced));
+        }
+        gave_up
+    }
+
+    /// Whether what was shown may not be shown any more.
+    pub(crate) fn is_fenced(&self, at: LeaseTime) -> bool {
+        at > self.until && !self.shown.is_empty()
+    }
+
+    /// Whether a task's view is shown, as long as the lease lasts.
+    pub(crate) fn shows(&self, task: TaskId) -> bool {
+        self.shown.contains_key(&task)
+    }
+
+    /// Whether a view of the task is shown that somebody has published beyond.
+    pub(crate) fn is_overtaken(&self, task: TaskId, committed: &[i64]) -> bool {
+        let behind =
+            |offsets: &Vec<i64>| offsets.iter().zip(committed).any(|(own, mark)| own < mark);
+        self.shown.get(&task).is_some_and(behind)
+    }
+
+    /// The task's view is shown no more.
+    pub(crate) fn withdraw(&mut self, task: TaskId, effects: &mut Vec<Effect>) {
+        if self.shown.remove(&task).is_some() {
+            effects.push(Effect::Withdraw { task });
+        }
+    }
+
+    /// Which tasks' views are shown.
+    pub(crate) fn shown(&self) -> Vec<TaskId> {
+        self.shown.keys().copied().collect()
+    }
+
+    /// The share is over: the answer to a commit on its way is of no use any more.
+    pub(crate) fn forget_commit(&mut self) {
+        self.in_flight = None;
+        self.frozen_at = None;
+    }
+
+    fn show(&mut self, views: &[Arc<View>], sent: LeaseTime, effects: &mut Vec<Effect>) {
+        self.until = match self.rules.lease {
+            true => LeaseTime(sent.0.saturating_add(self.lease.0)),
+            false => LeaseTime(i64::MAX),
+        };
+        self.fenced = false;
+        for view in views {
+            self.shown.insert(task_of(view), view.offsets.clone());
+        }
+        effects.push(Effect::Publish {
+            views: views.to_vec(),
+            until: self.until,
+        });
+    }
+}
+
+/// Whose view it is.
+pub(crate) fn task_of(view: &View) -> TaskId {
+    TaskId {
+        group: view.group,
+        partition: view.partition,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a worker is told once: its options, and the rules of the protocol.
+
+use events::Span;
+
+/// What a worker is told once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// How long views may be shown after a commit was sent that went through. Shorter than the time
+    /// after which the group takes partitions away from a member that is silent.
+    pub lease: Span,
+    /// The least time between two snapshots of a task.
+    pub snapshot_every: Span,
+    /// What to do when records are gone from the log before they were read.
+    pub log_gap: LogGap,
+    /// Whether there is a store: without one nothing is listed, loaded or saved.
+    pub state: bool,
+}
+
+/// `[state] log_gap`: what to do when records are gone from the log before they were read, or the
+/// log is another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogGap {
+    /// Go on; the gap is counted.
+    Continue,
+    /// Stop with a message.
+    Stop,
+}
+
+/// The rules that published numbers rest on. All true; only the simulator breaks one, to prove that
+/// it would find out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// A view is shown when its offsets are committed, not before.
+    pub publish_after_commit: bool,
+    /// A view is shown for as long as the lease of the last commit lasts, not for ever.
+    pub lease: bool,
+    /// A restored state reads on from its own offsets, not from the committed ones.
+    pub snapshot_offsets: bool,
+    /// A state isn't shown before it has reached what is committed.
+    pub wait_for_threshold: bool,
+    /// A brand-new task isn't shown before it has once caught up with the log's end.
+    pub catch_up_first: bool,
+    /// A state goes on only from one of the lineage that is committed.
+    pub same_lineage: bool,
+    /// A log whose last read record changed is another log.
+    pub compare_records: bool,
+    /// When totals are lost, no input reads on before all have reached what is committed.
+    pub hold_lost_totals: bool,
+    /// A view that a later owner has gone beyond is withdrawn when its task comes back.
+    pub withdraw_overtaken: bool,
+    /// Each input of a task has a clock of its own, not one for all.
+    pub own_clocks: bool,
+}
+
+impl Default for Rules {
+    /// As in production.
+    fn default() -> Rules {
+        Rules {
+            publish_after_commit: true,
+            lease: true,
+            snapshot_offsets: true,
+            wait_for_threshold: true,
+            catch_up_first: true,
+            same_lineage: true,
+            compare_records: true,
+            hold_lost_totals: true,
+            withdraw_overtaken: true,
+            own_clocks: true,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! From a decision to a task: snapshots are read and checked, gaps and beginnings are told.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use catalogue::plan::TopicId;
+use engine::Task;
+use engine::snapshot::{self, Snapshot};
+
+use super::{Phase, Worker};
+use crate::header::{Header, InputHeader};
+use crate::name::SnapshotName;
+use crate::port::{Effect, LoadError, Notice, TaskId};
+use crate::preparing::{Begun, Step};
+use crate::resume::{Attempt, Cause, InputFacts, Shown, Source, Start, repartitioned_message};
+use crate::running::Running;
+
+impl Worker {
+    /// Takes the first way to begin that can be had.
+    pub(super) fn attempt(
+        &mut self,
+        task: TaskId,
+        mut attempts: VecDeque<Attempt>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match attempts
+            .pop_front()
+            .expect("the last way to begin needs no store")
+        {
+            Attempt::Fail(message) => self.fail(message, effects),
+            Attempt::Go(start) => self.go(task, start, attempts, effects),
+        }
+    }
+
+    fn go(
+        &mut self,
+        task: TaskId,
+        start: Start,
+        rest: VecDeque<Attempt>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(message) = self.downgraded(task).filter(|_| start.loses()) {
+            return self.fail(message, effects);
+        }
+        match &start.from {
+            Source::Snapshot(name) => {
+                let name = name.to_string();
+                let at = self.at;
+                if let Some(pending) = self.pending(task) {
+                    pending.load(name, start, rest, at, effects);
+                }
+            }
+            Source::Memory => {
+                let running = self
+                    .memory
+                    .remove(&task)
+                    .expect("the decision saw it there");
+                self.begin(task, running, &start, Vec::new(), effects);
+            }
+            Source::Nothing => {
+                let running = self.empty(task, &start);
+                self.begin(task, running, &start, Vec::new(), effects);
+            }
+        }
+    }
+
+    /// A task with nothing in it, at the offsets where it begins.
+    fn empty(&self, task: TaskId, start: &Start) -> Running {
+        let mut state = Task::new(Arc::clone(&self.plan), task.group, task.partition);
+        for (input, offset) in start.offsets.iter().enumerate() {
+            state.start_at(input, *offset);
+        }
+        let headers = self.facts(task).into_iter().map(|facts| InputHeader {
+            origin: None,
+            partitions: facts.partitions,
+            last: None,
+        });
+        Running::new(task, state, headers.collect(), start.lineage)
+    }
+
+    /// The task of a snapshot and the KPIs that begin anew in it, or why it can't be used.
+    pub(super) fn restore(
+        &self,
+        id: TaskId,
+        start: &Start,
+        snapshot: &Snapshot,
+    ) -> Result<(Running, Vec<String>), LoadError> {
+        let name = name_of(start).expect("a snapshot was asked for");
+        let note = snapshot::note(&snapshot.head)?;
+        let header = Header::parse(note, start.offsets.len()).map_err(LoadError::Unsound)?;
+        if header.lineage != name.lineage {
+            return Err(LoadError::Unsound(format!(
+                "unsound: its name says lineage {}, its content {}",
+                name.lineage, header.lineage
+            )));
+        }
+        let plan = Arc::clone(&self.plan);
+        let restored = Task::restore(plan, id.group, id.partition, snapshot)?;
+        if !restored.task.offsets().eq(start.offsets.iter().copied()) {
+            let message = "unsound: its offsets are others than its name says";
+            return Err(LoadError::Unsound(message.to_owned()));
+        }
+        let running = Running::new(id, restored.task, header.inputs, header.lineage);
+        Ok((running, restored.anew))
+    }
+
+    /// A snapshot can't be used.
+    pub(super) fn refused(
+        &mut self,
+        task: TaskId,
+        name: &str,
+        error: &LoadError,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (name, reason) = (name.to_owned(), error.to_string());
+        if let Some(pending) = self.pending(task) {
+            pending.refused.push(name.clone());
+            if let LoadError::Newer(version) = error {
+                pending.newer = Some(*version);
+            }
+        }
+        effects.push(Effect::Notice(Notice::Refused { task, name, reason }));
+    }
+
+    /// Why nothing may be lost here: the numbers are in a snapshot that a newer Kept has written.
+    pub(super) fn downgraded(&mut self, task: TaskId) -> Option<String> {
+        let version = self.pending(task)?.newer?;
+        let topics = self.plan.groups[task.group].topics.iter();
+        let names: Vec<&str> = topics.map(|topic| self.topic_name(*topic)).collect();
+        Some(format!(
+            "the snapshots of {}, partition {}, are of format version {version}, which is newer than \
+             this Kept reads ({}), and without them totals would be lost: run the newer Kept again, \
+             or begin anew with `kept state reset`",
+            names.join("+"),
+            task.partition,
+            snapshot::VERSION
+        ))
+    }
+
+    /// The task begins as decided.
+    pub(super) fn begin(
+        &mut self,
+        id: TaskId,
+        mut running: Running,
+        start: &Start,
+        anew: Vec<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let facts = self.facts(id);
+        let mut inputs = facts.iter().zip(&running.inputs);
+        if let Some((now, before)) =
+            inputs.find(|(now, before)| now.partitions != before.partitions)
+        {
+            let message = repartitioned_message(&now.topic, before.partitions, now.partitions);
+            return self.fail(message, effects);
+        }
+        let log_starts: Vec<i64> = facts.iter().map(|facts| facts.log_start).collect();
+        if !self.rules.own_clocks {
+            running.task = running.task.with_shared_clock();
+        }
+        running.begin(start, &log_starts, self.rules);
+        let lineages: Vec<_> = facts
+            .iter()
+            .filter_map(|facts| facts.committed.as_ref()?.1)
+            .map(|note| note.lineage)
+            .collect();
+        running.base = match lineages.contains(&running.lineage) {
+            true => Some(running.lineage),
+            false => lineages.first().copied(),
+        };
+        self.tell(id, start, &facts, anew, effects);
+        let committed = facts
+            .iter()
+            .map(|facts| facts.committed.as_ref().map_or(0, |one| one.0));
+        let committed: Vec<i64> = committed.collect();
+        let overtaken = self.publisher.is_overtaken(id, &committed);
+        if start.zero_at.is_some() || start.commit || (overtaken && self.rules.withdraw_overtaken) {
+            self.publisher.withdraw(id, effects);
+        }
+        let begun = match start.commit {
+            true => Begun::ToBeCommitted,
+            false => Begun::Committed,
+        };
+        if let Some(pending) = self.pending(id) {
+            running.saves.avoid(std::mem::take(&mut pending.refused));
+            pending.step = Step::Ready(Box::new(running), begun);
+        }
+        if matches!(start.cause, Cause::Fresh | Cause::Recreated(..)) {
+            self.memory.remove(&id);
+        }
+        debug_assert!(matches!(self.phase, Phase::Preparing(_)));
+    }
+
+    /// What is worth a line in the log.
+    fn tell(
+        &self,
+        task: TaskId,
+        start: &Start,
+        facts: &[InputFacts],
+        anew: Vec<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let stored = self.stored(task);
+        let place = |input: usize| self.plan.groups[task.group].topics[input];
+        let mut notice = |notice| effects.push(Effect::Notice(notice));
+        foreign_commits(task, start, facts, place).for_each(&mut notice);
+        let replay = replay(start, facts);
+        match &start.cause {
+            Cause::Fresh => {}
+            Cause::Kept => notice(Notice::Kept { task }),
+            Cause::Restored => {
+                let name = name_of(start).map(ToString::to_string).unwrap_or_default();
+                notice(Notice::Restored { task, name, replay });
+            }
+            Cause::Rebuilding => notice(Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            }),
+            Cause::TotalsLost => {}
+            Cause::Recreated(input, detail) => {
+                // Told already when it was a record that showed it.
+                if facts[*input].other_log.is_none() {
+                    let (topic, partition) = (place(*input), task.partition);
+                    let detail = detail.clone();
+                    notice(Notice::Recreated {
+                        topic,
+                        partition,
+                        detail,
+                    });
+                }
+            }
+        }
+        if start.zero_at.is_some() {
+            notice(Notice::TotalsLost {
+                task,
+                stored,
+                replay,
+            });
+        }
+        if name_of(start).is_some_and(|name| name.plan != self.fingerprints[task.group]) {
+            notice(Notice::Adopted { task, anew });
+        }
+        for (input, records) in start.skip.iter().enumerate() {
+            let records = u64::try_from(*records).unwrap_or(0);
+            if records > 0 {
+                let (topic, partition) = (place(input), task.partition);
+                notice(Notice::Gap {
+                    topic,
+                    partition,
+                    records,
+                });
+            }
+        }
+    }
+}
+
+/// What a snapshot's name says, if the decision chose one.
+fn name_of(start: &Start) -> Option<&SnapshotName> {
+    match &start.from {
+        Source::Snapshot(name) => Some(name),
+        Source::Memory | Source::Nothing => None,
+    }
+}
+
+/// Offsets that somebody moved by hand, and whether that matters: a state that is further already
+/// doesn't go back, since what it counted was shown.
+fn foreign_commits(
+    task: TaskId,
+    start: &Start,
+    facts: &[InputFacts],
+    place: impl Fn(usize) -> TopicId,
+) -> impl Iterator<Item = Notice> {
+    let inputs = facts.iter().enumerate();
+    inputs.filter_map(move |(input, facts)| {
+        let Some((offset, None)) = facts.committed else {
+            return None;
+        };
+        Some(Notice::ForeignCommit {
+            topic: place(input),
+            partition: task.partition,
+            offset,
+            used: offset >= start.offsets[input] + start.skip[input],
+        })
+    })
+}
+
+/// How many records have to be read before it is shown.
+fn replay(start: &Start, facts: &[InputFacts]) -> u64 {
+    let inputs = start.offsets.iter().zip(&start.skip).enumerate();
+    let records = inputs.map(|(input, (offset, skip))| {
+        let until = match &start.shown {
+            Shown::Reached(reached) => reached[input],
+            Shown::CaughtUp => facts[input].log_end,
+        };
+        (until - offset - skip).max(0)
+    });
+    u64::try_from(records.sum::<i64>()).unwrap_or(0)
+}

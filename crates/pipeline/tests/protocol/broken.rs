@@ -1,0 +1,121 @@
+//! What goes wrong when a rule of the protocol is broken: the rules are needed, and seen to be.
+
+use pipeline::Rules;
+use pipeline::port::Notice;
+
+use crate::plans::orders;
+use crate::restarts::{crashed, lost_join};
+use crate::rig::{Commits, Rig, options};
+use crate::shares::{overtaken, revoked_and_lost};
+
+fn broken(rule: impl Fn(&mut Rules)) -> Rules {
+    let mut rules = Rules::default();
+    rule(&mut rules);
+    assert_ne!(rules, Rules::default());
+    rules
+}
+
+fn reading(rules: Rules) -> Rig {
+    let mut rig = Rig::with(&orders(), options(), rules);
+    rig.append(0, "order.placed", 5);
+    rig.assign();
+    rig.pass(3);
+    rig
+}
+
+#[test]
+fn published_before_it_is_committed() {
+    let mut rig = reading(broken(|rules| rules.publish_after_commit = false));
+    rig.append(0, "order.placed", 5);
+    rig.world.commits = Commits::Silent;
+    rig.pass(2);
+    assert_eq!((rig.orders(), rig.committed(0)), (Some(10), Some(5)));
+}
+
+#[test]
+fn shown_without_a_lease() {
+    let mut rig = reading(broken(|rules| rules.lease = false));
+    rig.world.commits = Commits::Refused;
+    rig.pass(20);
+    assert_eq!(rig.orders(), Some(5));
+}
+
+#[test]
+fn gone_on_from_the_committed_offsets() {
+    let mut rig = crashed().restart_with(broken(|rules| rules.snapshot_offsets = false));
+    rig.assign();
+    rig.pass(2);
+    assert_eq!(rig.orders(), Some(10), "five are missing");
+}
+
+#[test]
+fn shown_before_it_is_back() {
+    let mut rig = crashed().restart_with(broken(|rules| rules.wait_for_threshold = false));
+    rig.world.batch = 1;
+    rig.assign();
+    rig.turn();
+    rig.turn();
+    assert!(
+        rig.orders().is_some_and(|orders| orders < 15),
+        "{:?}",
+        rig.orders()
+    );
+}
+
+#[test]
+fn shown_before_it_has_caught_up() {
+    let mut rig = Rig::with(
+        &orders(),
+        options(),
+        broken(|rules| rules.catch_up_first = false),
+    );
+    rig.append(0, "order.placed", 50);
+    rig.world.batch = 1;
+    rig.assign();
+    rig.pass(2);
+    assert!(
+        rig.orders().is_some_and(|orders| orders < 50),
+        "{:?}",
+        rig.orders()
+    );
+}
+
+#[test]
+fn gone_on_from_another_lineage() {
+    let rules = broken(|rules| rules.same_lineage = false);
+    let rig = revoked_and_lost(Rig::with(&orders(), options(), rules));
+    assert_eq!(
+        rig.orders(),
+        Some(5),
+        "published as 0 in the meantime: 5 are counted twice"
+    );
+}
+
+#[test]
+fn read_on_in_another_log() {
+    let mut rig = crashed().restart_with(broken(|rules| rules.compare_records = false));
+    rig.log(0).records.clear();
+    rig.append(0, "order.refunded", 20);
+    rig.assign();
+    rig.pass(2);
+    assert_eq!(
+        rig.told(|notice| matches!(notice, Notice::Recreated { .. })),
+        0
+    );
+    assert_eq!(rig.orders(), Some(10));
+}
+
+#[test]
+fn totals_zeroed_wherever_the_inputs_are() {
+    let mut rig = lost_join().restart_with(broken(|rules| rules.hold_lost_totals = false));
+    rig.assign();
+    rig.pass(4);
+    assert_eq!(rig.orders(), Some(0), "three orders are lost");
+}
+
+#[test]
+fn shown_although_it_was_overtaken() {
+    let rules = broken(|rules| rules.withdraw_overtaken = false);
+    let rig = overtaken(Rig::with(&orders(), options(), rules));
+    assert_eq!(rig.orders(), Some(7), "10 were published already");
+}

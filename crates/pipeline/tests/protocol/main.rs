@@ -1,0 +1,11 @@
+//! The worker's protocol, driven by hand: what is published, committed, saved and gone on from.
+
+mod answers;
+mod broken;
+mod others;
+mod plans;
+mod publishing;
+mod restarts;
+mod rig;
+mod saving;
+mod shares;

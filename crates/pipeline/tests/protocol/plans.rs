@@ -1,0 +1,66 @@
+//! The plans and records of these tests.
+
+use std::sync::Arc;
+
+use catalogue::plan::Plan;
+use catalogue::{FileText, Sources};
+
+/// 2026-01-05T10:00:00Z in microseconds.
+pub const MORNING: i64 = 1_767_607_200_000_000;
+pub const SECOND: i64 = 1_000_000;
+
+const ORDERS: &str = "[kpi.orders]\nkind = \"count\"\nhelp = \"Orders\"\n\
+    event = { type = \"order.placed\" }\nwindows = [\"5m\"]\n";
+const OTHER: &str = "[kpi.refunds]\nkind = \"count\"\nhelp = \"Refunds\"\n\
+    event = { type = \"order.refunded\" }\nwindows = [\"5m\"]\n";
+const PROMISE: &str = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purchase to fulfilment\"\n\
+    start = { type = \"order.placed\", key = \"order_id\" }\n\
+    end = { type = \"order.fulfilled\", key = \"order_id\" }\n\
+    within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
+const ONE_TOPIC: &str = "[[kafka.topic]]\nname = \"shop\"\n";
+const TWO_TOPICS: &str = "[[kafka.topic]]\nname = \"placed\"\ntypes = [\"order.placed\"]\n\
+    [[kafka.topic]]\nname = \"fulfilled\"\ntypes = [\"order.fulfilled\"]\n";
+
+/// One topic, orders are counted.
+pub fn orders() -> Arc<Plan> {
+    plan(ONE_TOPIC, ORDERS)
+}
+
+/// The same with another KPI: another plan.
+pub fn orders_and_refunds() -> Arc<Plan> {
+    plan(ONE_TOPIC, &format!("{ORDERS}{OTHER}"))
+}
+
+/// Two topics that a promise joins; orders are counted too.
+pub fn joined() -> Arc<Plan> {
+    plan(TWO_TOPICS, &format!("{ORDERS}{PROMISE}"))
+}
+
+fn plan(topics: &str, kpis: &str) -> Arc<Plan> {
+    let text = format!(
+        "[kafka]\nbrokers = \"localhost:9092\"\ngroup = \"kept\"\n\
+         [catalogue]\nnamespace = \"shop\"\nfiles = [\"kpis.toml\"]\n{topics}"
+    );
+    let kpis = FileText {
+        name: "kpis.toml".to_owned(),
+        path: "kpis.toml".to_owned(),
+        text: Ok(kpis.to_owned()),
+    };
+    let sources = Sources {
+        path: "kept.toml",
+        text: &text,
+        environment: &[],
+        files: &[kpis],
+    };
+    let (_, plan) = catalogue::read(&sources).expect("the plan of these tests is sound");
+    Arc::new(plan)
+}
+
+/// An event of order `number`, `number` seconds after ten.
+pub fn event(kind: &str, number: i64) -> String {
+    let (minute, second) = (number / 60, number % 60);
+    format!(
+        "{{\"specversion\":\"1.0\",\"id\":\"{kind}-{number}\",\"source\":\"/shop\",\"type\":\"{kind}\",\
+         \"time\":\"2026-01-05T10:{minute:02}:{second:02}Z\",\"data\":{{\"order_id\":\"o-{number}\"}}}}"
+    )
+}

@@ -1,0 +1,146 @@
+//! The logs of a virtual broker: records at ascending offsets with holes, and a start that moves.
+//!
+//! A hole is a control record or an aborted transaction: an offset that is never delivered. What a
+//! consumer can read ends at the last stable offset, which is the log's end here.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use catalogue::plan::TopicId;
+use events::{KafkaTime, Span};
+
+use crate::shop::{Chance, Produced};
+
+/// A partition of a topic.
+pub type Place = (TopicId, i32);
+
+/// A record as the log has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Where it is.
+    pub offset: i64,
+    /// When it came there.
+    pub timestamp: KafkaTime,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// One partition's log.
+#[derive(Clone, Default, Debug)]
+pub struct Log {
+    /// The first offset that is there.
+    pub start: i64,
+    /// The first offset that isn't there yet.
+    pub end: i64,
+    records: VecDeque<Stored>,
+}
+
+impl Log {
+    /// Takes a record; `hole` offsets after it are never delivered.
+    pub fn append(&mut self, record: &Produced, hole: i64) -> i64 {
+        let offset = self.end;
+        self.records.push_back(Stored {
+            offset,
+            timestamp: record.timestamp,
+            key: record.key.clone(),
+            value: record.value.clone(),
+        });
+        self.end = offset + 1 + hole;
+        offset
+    }
+
+    /// The first record at or after an offset.
+    pub fn read(&self, from: i64) -> Option<&Stored> {
+        let at = self.records.partition_point(|record| record.offset < from);
+        self.records.get(at)
+    }
+
+    /// The first offset stamped at or after a time; the end if there is none.
+    pub fn offset_at(&self, time: KafkaTime) -> i64 {
+        let at = self
+            .records
+            .partition_point(|record| record.timestamp < time);
+        self.records
+            .get(at)
+            .map_or(self.end, |record| record.offset)
+    }
+
+    /// Retention: what is before this offset is gone.
+    pub fn retain_from(&mut self, start: i64) {
+        self.start = self.start.max(start.min(self.end));
+        let start = self.start;
+        self.records.retain(|record| record.offset >= start);
+    }
+}
+
+impl Log {
+    /// The topic was deleted and made anew, and somebody filled it again: `before` offsets come
+    /// first that were not there.
+    pub fn recreate(&mut self, before: i64) {
+        let records = std::mem::take(&mut self.records);
+        *self = Log {
+            start: 0,
+            end: before,
+            records: VecDeque::new(),
+        };
+        for record in records {
+            let offset = self.end;
+            self.records.push_back(Stored { offset, ..record });
+            self.end += 1;
+        }
+    }
+
+    /// All that is there.
+    pub fn records(&self) -> impl Iterator<Item = &Stored> {
+        self.records.iter()
+    }
+}
+
+/// All partitions.
+#[derive(Debug)]
+pub struct Broker {
+    /// By topic and partition.
+    pub logs: BTreeMap<Place, Log>,
+}
+
+/// The share of records after which a hole comes.
+const HOLES: f64 = 0.03;
+
+impl Broker {
+    /// Empty logs.
+    pub fn new(topics: usize, partitions: i32) -> Broker {
+        let topic = |index: usize| TopicId(u16::try_from(index).expect("few topics"));
+        let places = (0..topics).flat_map(|index| (0..partitions).map(move |p| (topic(index), p)));
+        Broker {
+            logs: places.map(|place| (place, Log::default())).collect(),
+        }
+    }
+
+    /// Takes a record of the shop and returns where it is.
+    pub fn append(&mut self, record: &Produced, chance: &mut Chance) -> (Place, i64) {
+        let topic = TopicId(u16::try_from(record.topic).expect("few topics"));
+        let place = (topic, record.partition);
+        let hole = match chance.happens(HOLES) {
+            true => 1 + i64::try_from(chance.below(3)).expect("small"),
+            false => 0,
+        };
+        let log = self
+            .logs
+            .get_mut(&place)
+            .expect("the shop's partitions are there");
+        (place, log.append(record, hole))
+    }
+
+    /// One log.
+    pub fn log(&self, place: Place) -> &Log {
+        &self.logs[&place]
+    }
+
+    /// Moves the log's start so that this much of its records' time is left.
+    pub fn retain(&mut self, place: Place, now: KafkaTime, reach: Span) {
+        let log = self.logs.get_mut(&place).expect("a partition of the world");
+        let start = log.offset_at(KafkaTime(now.0 - reach.0));
+        log.retain_from(start);
+    }
+}

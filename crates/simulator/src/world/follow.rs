@@ -1,0 +1,248 @@
+//! What the tasks are made of, followed from outside: by what workers notice, where they begin to
+//! read, and the lineages that they commit and save under.
+//!
+//! A lineage has one history. The first worker that uses it tells the history; whoever uses it
+//! later, by whatever way it came to it, must have the same.
+
+use std::collections::BTreeMap;
+
+use catalogue::fingerprint;
+use catalogue::plan::TopicId;
+use pipeline::lineage::Lineage;
+use pipeline::name::SnapshotName;
+use pipeline::port::{Assignment, Notice, TaskId};
+
+use super::World;
+use super::broker::Place;
+use super::outcome::Check;
+use super::truth::History;
+
+impl World {
+    /// What a task is made of, from what the worker said and did since it has the share.
+    pub(super) fn begin_history(&mut self, worker: u64, partition: i32, starts: &[Assignment]) {
+        let topics = self.topics();
+        let task = TaskId {
+            group: 0,
+            partition,
+        };
+        let epoch = self.epochs.get(&task).copied().unwrap_or(0);
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        let start = |topic| {
+            let mut starts = starts.iter();
+            starts.find(|it| (it.topic, it.partition) == (topic, partition))
+        };
+        let starts = topics.iter().map(|topic| start(*topic).map(|it| it.start));
+        let Some(starts) = starts.collect::<Option<Vec<i64>>>() else {
+            let detail = format!("worker {worker} begins with a part of partition {partition}");
+            return self.fail(Check::Protocol, detail);
+        };
+        let ends = topics
+            .iter()
+            .map(|topic| self.broker.log((*topic, partition)).end);
+        hand.ends.entry(task).or_insert_with(|| ends.collect());
+        let logs = self
+            .truth
+            .logs(topics.iter().map(|topic| (*topic, partition)));
+        let anew = !hand.settled.contains(&task);
+        if anew {
+            let history = History {
+                origin: starts.clone(),
+                logs: logs.clone(),
+                ..History::default()
+            };
+            hand.histories.insert(task, history);
+        }
+        let standings: BTreeMap<Place, i64> = hand
+            .logic
+            .standings()
+            .map(|(topic, partition, it)| ((topic, partition), it.position))
+            .collect();
+        let stands = |topic: &TopicId| standings.get(&(*topic, partition)).copied();
+        let stands = topics.iter().filter_map(stands).collect();
+        hand.stood.insert(task, stands);
+        let history = hand.histories.entry(task).or_default();
+        if hand.lost.contains(&task) {
+            let restored = hand.settled.contains(&task);
+            let zero_at = |topic: &TopicId| {
+                let place = (*topic, partition);
+                let position = hand.positions.get(&place);
+                let committed = position
+                    .and_then(|it| it.committed.as_ref())
+                    .map_or(0, |it| it.0);
+                let after_gap = position.map_or(0, |it| it.log_start);
+                let stands = standings.get(&place).copied().unwrap_or(0);
+                committed.max(if restored { stands } else { after_gap })
+            };
+            history.zeroed = Some(topics.iter().map(zero_at).collect());
+            history.epoch = epoch;
+        }
+        let totals_lost = hand.lost.contains(&task);
+        hand.settled.insert(task);
+        if !anew || totals_lost {
+            return;
+        }
+        let origin = (logs, starts);
+        if !self.shown.contains(&task) {
+            self.origins.insert(task, origin);
+        } else if self.origins.get(&task) != Some(&origin) {
+            self.begins_anew(worker, task);
+        }
+    }
+
+    /// A task that was shown before begins as a brand-new one: its counters fall.
+    fn begins_anew(&mut self, worker: u64, task: TaskId) {
+        let epoch = self.epochs.entry(task).or_default();
+        *epoch += 1;
+        let epoch = *epoch;
+        if !self.excuse.anew {
+            self.fail(Check::Kept, format!("worker {worker} begins {task:?} anew"));
+        }
+        let history = self
+            .hands
+            .get_mut(&worker)
+            .and_then(|hand| hand.histories.get_mut(&task));
+        if let Some(history) = history {
+            history.epoch = epoch;
+        }
+    }
+
+    /// The worker's state of a task goes by this lineage.
+    pub(super) fn identify(&mut self, worker: u64, task: TaskId, lineage: Lineage) {
+        let known = self.lineages.get(&(task, lineage)).cloned();
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        let history = match (known, hand.histories.get(&task)) {
+            (Some(known), _) => known,
+            (None, told) => {
+                // A state that was made ready in a share that ended before it was read was kept: it
+                // begins where it stood when it was first read.
+                let plan = fingerprint::of_plan(&self.plan, task.group);
+                let stood = hand.stood.get(&task).cloned().unwrap_or_default();
+                let fresh = Lineage::origin(plan, &stood) == lineage;
+                match told {
+                    Some(told) if !fresh => told.clone(),
+                    _ => History {
+                        logs: told.map(|told| told.logs.clone()).unwrap_or_default(),
+                        origin: stood,
+                        ..History::default()
+                    },
+                }
+            }
+        };
+        hand.histories.insert(task, history.clone());
+        self.lineages.insert((task, lineage), history);
+    }
+
+    /// A snapshot is handed out: whoever takes it takes its history.
+    pub(super) fn remember(&mut self, worker: u64, task: TaskId, name: &str) {
+        let Some(parsed) = SnapshotName::parse(name) else {
+            return self.fail(Check::Protocol, format!("worker {worker} saves {name}"));
+        };
+        self.identify(worker, task, parsed.lineage);
+        let history = self
+            .hands
+            .get(&worker)
+            .and_then(|hand| hand.histories.get(&task));
+        if let Some(history) = history {
+            self.saved.insert((task, name.to_owned()), history.clone());
+        }
+    }
+
+    /// Gaps that were noticed after a state was taken up belong to it.
+    pub(super) fn tell_gaps(&mut self, worker: u64) {
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        for (task, input, from, to) in hand.gaps.drain(..) {
+            if hand.settled.contains(&task)
+                && let Some(history) = hand.histories.get_mut(&task)
+            {
+                history.gaps.push((input, from, to));
+            }
+        }
+    }
+
+    /// What a notice says of a task's history.
+    pub(super) fn noticed(&mut self, worker: u64, notice: &Notice) {
+        *self.report.notices.entry(name(notice)).or_default() += 1;
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        match notice {
+            Notice::Restored { task, name, .. } => {
+                let Some(history) = self.saved.get(&(*task, name.clone())) else {
+                    let detail = format!("worker {worker} took {name}, which nobody wrote");
+                    return self.fail(Check::Protocol, detail);
+                };
+                hand.histories.insert(*task, history.clone());
+                hand.settled.insert(*task);
+            }
+            Notice::Kept { task } => {
+                hand.settled.insert(*task);
+            }
+            Notice::TotalsLost { task, .. } => {
+                hand.lost.insert(*task);
+                *self.epochs.entry(*task).or_default() += 1;
+                if !self.excuse.retention && !self.excuse.damage {
+                    self.fail(Check::Kept, format!("worker {worker}, {task:?}"));
+                }
+            }
+            Notice::Gap {
+                topic,
+                partition,
+                records,
+            } => self.gap(worker, (*topic, *partition), *records),
+            Notice::Recreated { .. } if !self.excuse.anew => {
+                self.fail(Check::Kept, format!("worker {worker}: {notice:?}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Records were gone when the worker came by.
+    fn gap(&mut self, worker: u64, place: Place, records: u64) {
+        let input = self.topics().iter().position(|topic| *topic == place.0);
+        let task = TaskId {
+            group: 0,
+            partition: place.1,
+        };
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        let start = hand.positions.get(&place).map(|it| it.log_start);
+        let (Some(start), Some(input)) = (start, input) else {
+            let detail =
+                format!("worker {worker} notices a gap in what it doesn't have: {place:?}");
+            return self.fail(Check::Protocol, detail);
+        };
+        let records = i64::try_from(records).unwrap_or(i64::MAX);
+        hand.gaps.push((task, input, start - records, start));
+        if !self.excuse.retention {
+            self.fail(
+                Check::Kept,
+                format!("worker {worker} notices a gap: {place:?}, {records}"),
+            );
+        }
+    }
+}
+
+fn name(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::Kept { .. } => "kept in memory",
+        Notice::Restored { .. } => "restored",
+        Notice::Adopted { .. } => "adopted",
+        Notice::Refused { .. } => "snapshot refused",
+        Notice::Rebuilding { .. } => "rebuilt",
+        Notice::TotalsLost { .. } => "totals lost",
+        Notice::Gap { .. } => "gap",
+        Notice::Recreated { .. } => "recreated",
+        Notice::ForeignCommit { .. } => "foreign commit",
+        Notice::StoreUnavailable { .. } => "store unavailable",
+        Notice::CommitFailed { .. } => "commit failed",
+        Notice::Fenced => "fenced",
+        Notice::Serving { .. } => "serving",
+    }
+}

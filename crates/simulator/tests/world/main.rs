@@ -1,0 +1,5 @@
+//! Virtual worlds: the production logic keeps its promises whatever goes wrong, and the worlds find
+//! out when one of its rules is broken.
+
+mod rules;
+mod seeds;

@@ -1,0 +1,133 @@
+//! Each rule broken once: the worlds find out, and hold again with the rule in force.
+
+use std::ops::Range;
+
+use events::Span;
+use pipeline::Rules;
+use simulator::world::{Check, Fault, FaultKind, FaultPlan, run, run_plan, run_with};
+
+/// Breaks a rule in seed after seed until a check breaks, which must be one of these.
+fn is_found(name: &str, seeds: Range<u64>, checks: &[Check], break_it: impl Fn(&mut Rules)) {
+    let mut rules = Rules::default();
+    break_it(&mut rules);
+    assert_ne!(rules, Rules::default(), "{name} is broken");
+    let failed = seeds
+        .clone()
+        .find_map(|seed| Some((seed, run_with(seed, rules).err()?)));
+    let Some((seed, failure)) = failed else {
+        panic!("without {name} nothing was found in the seeds {seeds:?}");
+    };
+    eprintln!("without {name}, seed {seed}: {}", failure.check);
+    assert!(
+        checks.contains(&failure.check),
+        "without {name}, seed {seed} finds something else:\n{failure}"
+    );
+    if let Err(failure) = run(seed) {
+        panic!("seed {seed} doesn't hold with {name}:\n{failure}");
+    }
+}
+
+#[test]
+fn publishing_before_the_commit_is_found() {
+    is_found("publish_after_commit", 0..5, &[Check::Committed], |it| {
+        it.publish_after_commit = false;
+    });
+}
+
+#[test]
+fn views_without_a_lease_are_found() {
+    let checks = [Check::Lease, Check::Monotonic];
+    is_found("lease", 0..20, &checks, |it| it.lease = false);
+}
+
+#[test]
+fn snapshots_without_their_offsets_are_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("snapshot_offsets", 0..20, &checks, |it| {
+        it.snapshot_offsets = false;
+    });
+}
+
+#[test]
+fn showing_before_what_is_committed_is_reached_is_found() {
+    let checks = [Check::CommitBack, Check::Monotonic];
+    is_found("wait_for_threshold", 0..20, &checks, |it| {
+        it.wait_for_threshold = false;
+    });
+}
+
+#[test]
+fn showing_a_new_task_before_it_has_caught_up_is_found() {
+    is_found("catch_up_first", 0..10, &[Check::FirstShown], |it| {
+        it.catch_up_first = false;
+    });
+}
+
+#[test]
+fn going_on_from_a_state_that_was_given_up_is_found() {
+    is_found("same_lineage", 0..400, &[Check::Lineage], |it| {
+        it.same_lineage = false;
+    });
+}
+
+#[test]
+fn a_log_that_is_taken_for_another_is_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("compare_records", 0..400, &checks, |it| {
+        it.compare_records = false
+    });
+}
+
+#[test]
+fn totals_that_begin_at_zero_at_different_times_are_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("hold_lost_totals", 0..100, &checks, |it| {
+        it.hold_lost_totals = false;
+    });
+}
+
+#[test]
+fn one_clock_for_all_inputs_is_found() {
+    let checks = [Check::Oracle, Check::SameState];
+    is_found("own_clocks", 0..5, &checks, |it| it.own_clocks = false);
+}
+
+/// Freezes one of two processes again and again while the other reads on and is then killed: the
+/// one that comes back has an old view of a task on its board, and another task that is ready first.
+fn overtaken(seed: u64) -> FaultPlan {
+    let fault = |at: i64, lasts: i64, kind: FaultKind| Fault {
+        at: Span::from_seconds(at),
+        lasts: Span::from_seconds(lasts),
+        kind,
+    };
+    let round = |at: i64| {
+        [
+            fault(at, 18, FaultKind::Freeze(0)),
+            fault(at + 18, 8, FaultKind::Crash(1)),
+        ]
+    };
+    FaultPlan {
+        seed,
+        partitions: 3,
+        processes: 2,
+        batch: 12,
+        orders_per_second: 2.5,
+        fresh: Span::ZERO,
+        faults: [20, 60, 100].into_iter().flat_map(round).collect(),
+    }
+}
+
+#[test]
+fn a_view_that_was_overtaken_and_comes_back_is_found() {
+    let broken = Rules {
+        withdraw_overtaken: false,
+        ..Rules::default()
+    };
+    let failed = (0..60).find_map(|seed| Some((seed, run_plan(&overtaken(seed), broken).err()?)));
+    let (seed, failure) = failed.expect("without withdraw_overtaken nothing was found");
+    eprintln!("without withdraw_overtaken, seed {seed}: {}", failure.check);
+    assert_eq!(failure.check, Check::Monotonic, "{failure}");
+    if let Err(failure) = run_plan(&overtaken(seed), Rules::default()) {
+        panic!("seed {seed} doesn't hold with withdraw_overtaken:\n{failure}");
+    }
+}

@@ -1,0 +1,408 @@
+//! What happens to tasks, told: each occurrence is one count and one line in the log.
+//!
+//! What goes on while something is down (a commit refused each second) is counted each time and
+//! logged at most once a minute.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use catalogue::Plan;
+use catalogue::plan::TopicId;
+use pipeline::TaskId;
+use pipeline::port::Notice;
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use tracing::{debug, error, info, warn};
+
+/// How long a notice that comes again and again stays silent in the log.
+const QUIET: Duration = Duration::from_secs(60);
+/// The closed list behind the `reason` label of `kept_snapshots_refused_total`: the words that a
+/// refusal begins with; an object that is missing or damaged is torn.
+const REFUSED: [&str; 4] = ["torn", "foreign", "version", "unsound"];
+/// The closed list behind the `event` label of `kept_task_events_total`.
+const EVENTS: [&str; 13] = [
+    "kept",
+    "restored",
+    "adopted",
+    "snapshot_refused",
+    "rebuilding",
+    "totals_lost",
+    "log_gap",
+    "log_recreated",
+    "store_unavailable",
+    "commit_failed",
+    "fenced",
+    "serving",
+    "foreign_commit",
+];
+
+/// One for all workers of the process. Cloning shares it.
+#[derive(Clone)]
+pub struct Notices {
+    plan: Arc<Plan>,
+    /// Where snapshots are, for messages; empty without a store.
+    store: Arc<str>,
+    events: IntCounterVec,
+    commit_failures: IntCounter,
+    state_lost: IntCounter,
+    refused: IntCounterVec,
+    quiet_until: Arc<Mutex<[Option<Instant>; EVENTS.len()]>>,
+}
+
+/// How loud a notice is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Odd,
+    /// Worth a look, and goes on for as long as something is down: not all are logged.
+    Bad,
+    /// Numbers are lost or began anew.
+    Loss,
+}
+
+impl Notices {
+    /// Registers the counters; fails if a name is taken. `store`: where snapshots are, empty without.
+    pub fn register(
+        plan: &Arc<Plan>,
+        store: &str,
+        registry: &Registry,
+    ) -> prometheus::Result<Notices> {
+        let counters = |name: &str, help: &str, label: &str, values: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counters.clone()))?;
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+            Ok::<_, prometheus::Error>(counters)
+        };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        Ok(Notices {
+            plan: Arc::clone(plan),
+            store: store.into(),
+            events: counters(
+                "kept_task_events_total",
+                "What happened to tasks, by kind; the log has a line for each",
+                "event",
+                &EVENTS,
+            )?,
+            commit_failures: counter(
+                "kept_commit_failures_total",
+                "Commits that were refused, or not answered in time",
+            )?,
+            state_lost: counter(
+                "kept_state_lost_total",
+                "Tasks whose totals began anew because no snapshot was left",
+            )?,
+            refused: counters(
+                "kept_snapshots_refused_total",
+                "Snapshots that can't be used, by reason",
+                "reason",
+                &REFUSED,
+            )?,
+            quiet_until: Arc::default(),
+        })
+    }
+
+    /// Something happened to a task of this worker.
+    pub fn tell(&self, worker: usize, notice: &Notice) {
+        let (event, weight, text) = self.describe(notice);
+        self.events.with_label_values(&[EVENTS[event]]).inc();
+        match notice {
+            Notice::CommitFailed { .. } => self.commit_failures.inc(),
+            Notice::TotalsLost { .. } => self.state_lost.inc(),
+            Notice::Refused { reason, .. } => {
+                let reason = refused(reason);
+                self.refused.with_label_values(&[reason]).inc();
+            }
+            _ => {}
+        }
+        let event_name = EVENTS[event];
+        match weight {
+            Weight::Good => info!(worker, event = event_name, "{text}"),
+            Weight::Odd => warn!(worker, event = event_name, "{text}"),
+            Weight::Loss => error!(worker, event = event_name, "{text}"),
+            Weight::Bad if self.is_due(event) => warn!(worker, event = event_name, "{text}"),
+            Weight::Bad => debug!(worker, event = event_name, "{text}"),
+        }
+    }
+
+    fn is_due(&self, event: usize) -> bool {
+        let now = Instant::now();
+        let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
+        let due = quiet[event].is_none_or(|until| now >= until);
+        if due {
+            quiet[event] = Some(now + QUIET);
+        }
+        due
+    }
+
+    /// Which event it is, how loud, and in words.
+    fn describe(&self, notice: &Notice) -> (usize, Weight, String) {
+        use Weight::{Bad, Good, Loss};
+        match notice {
+            Notice::Gap {
+                topic,
+                partition,
+                records,
+            } => {
+                let place = self.place(*topic, *partition);
+                let text = format!("{place}: {records} records were gone before they were read");
+                (6, Loss, text)
+            }
+            Notice::Recreated {
+                topic,
+                partition,
+                detail,
+            } => {
+                let place = self.place(*topic, *partition);
+                let text = format!("{place} is not the log it was, it is read anew: {detail}");
+                (7, Loss, text)
+            }
+            Notice::StoreUnavailable { task, detail } => {
+                let task = self.task(*task);
+                let text = format!(
+                    "{task}: the state store can't be used now, it is tried again: {detail}"
+                );
+                (8, Bad, text)
+            }
+            Notice::CommitFailed { detail } => {
+                (9, Bad, format!("a commit did not go through: {detail}"))
+            }
+            Notice::Fenced => {
+                let text = "no commit went through for as long as a lease: nothing is shown";
+                (10, Bad, text.to_owned())
+            }
+            Notice::Serving { task, .. } => (11, Good, format!("{} is shown", self.task(*task))),
+            other => self.describe_beginning(other),
+        }
+    }
+
+    /// Likewise, of those that say how a task begins.
+    fn describe_beginning(&self, notice: &Notice) -> (usize, Weight, String) {
+        use Weight::{Good, Loss, Odd};
+        match notice {
+            Notice::Kept { task } => {
+                let task = self.task(*task);
+                (0, Good, format!("{task} goes on from memory"))
+            }
+            Notice::Restored { task, name, replay } => {
+                let task = self.task(*task);
+                let text = format!("{task} goes on from snapshot {name}: {replay} records to read");
+                (1, Good, text)
+            }
+            Notice::Adopted { task, anew } => {
+                let (task, anew) = (self.task(*task), listed(anew));
+                let text =
+                    format!("{task} takes over the state of another catalogue; anew: {anew}");
+                (2, Odd, text)
+            }
+            Notice::Refused { task, name, reason } => {
+                let task = self.task(*task);
+                let text = format!("{task} can't use snapshot {name}: {reason}");
+                (3, Odd, text)
+            }
+            Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            } => {
+                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
+                let text = format!(
+                    "{task} is rebuilt from the log, exactly: {replay} records to read{why}"
+                );
+                (4, Odd, text)
+            }
+            Notice::TotalsLost {
+                task,
+                stored,
+                replay,
+            } => {
+                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
+                let text = format!(
+                    "{task} has no usable snapshot and the log doesn't reach back: its totals begin \
+                     at 0, windows and open orders are rebuilt from {replay} records{why}"
+                );
+                (5, Loss, text)
+            }
+            Notice::ForeignCommit {
+                topic,
+                partition,
+                offset,
+                used,
+            } => {
+                let place = self.place(*topic, *partition);
+                (12, Odd, foreign_commit(&place, *offset, *used))
+            }
+            other => unreachable!("{other:?} is no beginning"),
+        }
+    }
+
+    /// Why there is no snapshot, if the store has nothing of a task that was shown before.
+    fn nothing_stored(&self, stored: usize) -> String {
+        match stored {
+            0 if !self.store.is_empty() => format!(
+                "; the state store at {} has nothing of this task: wiped, or not mounted?",
+                self.store
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn task(&self, task: TaskId) -> String {
+        let topics = self.plan.groups[task.group].topics.iter();
+        let names: Vec<&str> = topics
+            .map(|topic| self.plan.topics[usize::from(topic.0)].name.as_str())
+            .collect();
+        format!("task {}/{}", names.join("+"), task.partition)
+    }
+
+    fn place(&self, topic: TopicId, partition: i32) -> String {
+        let topic = &self.plan.topics[usize::from(topic.0)].name;
+        format!("{topic} partition {partition}")
+    }
+}
+
+fn foreign_commit(place: &str, offset: i64, used: bool) -> String {
+    let what = match used {
+        true => "it counts from there, or is shown when it is there",
+        false => "ignored, because the state is further already",
+    };
+    format!(
+        "{place}: offset {offset} was committed by somebody else ({what}); to begin anew use \
+         `kept state reset`"
+    )
+}
+
+fn listed(ids: &[String]) -> String {
+    match ids {
+        [] => "nothing".to_owned(),
+        ids => ids.join(", "),
+    }
+}
+
+/// Which reason of the closed list it is.
+fn refused(reason: &str) -> &'static str {
+    let words = |part: &str| {
+        REFUSED
+            .iter()
+            .find(|word| part.starts_with(**word))
+            .copied()
+    };
+    reason.split(": ").find_map(words).unwrap_or(REFUSED[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notices() -> (Notices, Registry) {
+        let registry = Registry::new();
+        let files = [];
+        let sources = catalogue::Sources {
+            path: "test",
+            text: "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n",
+            environment: &[],
+            files: &files,
+        };
+        let (_, plan) = catalogue::read(&sources).expect("a good configuration");
+        let notices = Notices::register(&Arc::new(plan), "file:///state/group", &registry);
+        (notices.expect("an empty registry"), registry)
+    }
+
+    fn counted(registry: &Registry, name: &str, label: &str) -> f64 {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let metrics = family.expect("it is registered").get_metric().iter();
+        let labelled = metrics.filter(|metric| {
+            let labels = metric.get_label();
+            label.is_empty() || labels.iter().any(|one| one.value() == label)
+        });
+        labelled.map(|one| one.get_counter().get_value()).sum()
+    }
+
+    #[test]
+    fn each_notice_has_its_counter_and_names_its_task() {
+        let (notices, registry) = notices();
+        let task = TaskId {
+            group: 0,
+            partition: 3,
+        };
+        let lost = Notice::TotalsLost {
+            task,
+            stored: 0,
+            replay: 7,
+        };
+        assert!(notices.describe(&lost).2.contains("task events/3"));
+        notices.tell(0, &lost);
+        let detail = "timed out".to_owned();
+        notices.tell(0, &Notice::CommitFailed { detail });
+        notices.tell(0, &Notice::Fenced);
+        assert_eq!(counted(&registry, "kept_state_lost_total", ""), 1.0);
+        assert_eq!(counted(&registry, "kept_commit_failures_total", ""), 1.0);
+        let events = |event| counted(&registry, "kept_task_events_total", event);
+        assert_eq!(
+            ["totals_lost", "commit_failed", "fenced"].map(events),
+            [1.0; 3]
+        );
+        assert_eq!(events(""), 3.0);
+    }
+
+    #[test]
+    fn an_empty_store_is_named() {
+        let (notices, _) = notices();
+        let task = TaskId {
+            group: 0,
+            partition: 3,
+        };
+        let text = |stored| {
+            let replay = 7;
+            let rebuilding = Notice::Rebuilding {
+                task,
+                stored,
+                replay,
+            };
+            notices.describe(&rebuilding).2
+        };
+        let why = "the state store at file:///state/group has nothing of this task";
+        assert!(text(0).contains(why), "{}", text(0));
+        assert!(!text(2).contains(why), "{}", text(2));
+    }
+
+    #[test]
+    fn an_offset_moved_by_hand_is_counted_and_says_what_comes_of_it() {
+        let (notices, registry) = notices();
+        for (used, expected) in [(true, "counts from there"), (false, "ignored")] {
+            let moved = Notice::ForeignCommit {
+                topic: TopicId(0),
+                partition: 3,
+                offset: 17,
+                used,
+            };
+            notices.tell(0, &moved);
+            let text = notices.describe(&moved).2;
+            assert!(text.starts_with("events partition 3: offset 17"), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+        let told = counted(&registry, "kept_task_events_total", "foreign_commit");
+        assert_eq!(told, 2.0);
+    }
+
+    #[test]
+    fn a_refusal_counts_under_its_reason() {
+        let reasons = [
+            ("torn: 5 bytes are missing", "torn"),
+            ("version 9, written by a newer Kept", "version"),
+            ("events/3/abc.kept: foreign: no snapshot at all", "foreign"),
+            ("unsound: counts below zero", "unsound"),
+            ("sections/abc: its checksum is wrong", "torn"),
+        ];
+        for (text, reason) in reasons {
+            assert_eq!(refused(text), reason, "{text}");
+        }
+    }
+}

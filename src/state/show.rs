@@ -1,0 +1,104 @@
+//! `kept state show`: one snapshot on a page. It needs the head only, so it also works for one
+//! whose sections are damaged; `verify` looks at those.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use catalogue::fingerprint;
+use catalogue::plan::{KpiId, Plan};
+use engine::snapshot::{self, Outline};
+use pipeline::name::SnapshotName;
+use store::{Stored, TaskFolder};
+
+use super::{Opened, describe};
+
+/// Prints the page of the snapshot, or of a task's newest one.
+pub fn show(opened: &Opened, which: &str, out: &mut dyn Write) -> Result<ExitCode, String> {
+    let (folder, stored) = find(opened, which)?;
+    let head = opened.store.head(&folder, &stored.name);
+    let head = head.map_err(|error| error.to_string())?;
+    let outline = snapshot::outline(&head).map_err(|refusal| {
+        let task = describe::task(&folder);
+        format!("{task}/{}: {refusal}", stored.name)
+    })?;
+    let page = page(opened, &folder, &stored, &outline, head.len());
+    // Whoever closed the pipe does not want the rest.
+    let _ = out.write_all(page.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By name in every task, or the one of a task that has read most and was written last.
+fn find(opened: &Opened, which: &str) -> Result<(TaskFolder, Stored), String> {
+    for folder in opened.store.tasks()? {
+        let mut snapshots = opened.store.listing(&folder)?.snapshots;
+        if describe::task(&folder) == which {
+            let newest = snapshots.into_iter().max_by_key(|stored| stored.modified);
+            let newest = newest.ok_or_else(|| format!("task {which} has no snapshot"))?;
+            return Ok((folder, newest));
+        }
+        if let Some(at) = snapshots.iter().position(|stored| stored.name == which) {
+            return Ok((folder, snapshots.swap_remove(at)));
+        }
+    }
+    Err(format!(
+        "no task and no snapshot \"{which}\" in {}: see `kept state list`",
+        opened.store.location()
+    ))
+}
+
+fn page(
+    opened: &Opened,
+    folder: &TaskFolder,
+    stored: &Stored,
+    outline: &Outline,
+    head_bytes: usize,
+) -> String {
+    let mut text = String::new();
+    let mut put = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+    put(format!("snapshot  {}", stored.name));
+    put(format!("task      {}", describe::task(folder)));
+    if let Some(name) = SnapshotName::parse(&stored.name) {
+        let this = describe::is_this_plan(&opened.plan, folder, &name);
+        let this = if this { "this" } else { "another" };
+        put(format!("plan      {:016x}, {this} one", name.plan));
+        put(format!("lineage   {}", name.lineage));
+        let exact = if name.exact {
+            "yes"
+        } else {
+            "no: a limit was hit"
+        };
+        put(format!("exact     {exact}"));
+    }
+    let age = describe::age(stored.modified, SystemTime::now());
+    put(format!("written   {age} ago"));
+    let sections: u64 = outline.sections.iter().map(|one| one.length).sum();
+    put(format!(
+        "size      {} in the head ({} compressed), {} in {}",
+        describe::size(head_bytes as u64),
+        describe::size(stored.bytes),
+        describe::size(sections),
+        describe::count(outline.sections.len(), "section"),
+    ));
+    put("\ntopics, next offset, clock".to_owned());
+    for (topic, offset, clock) in &outline.inputs {
+        let clock = clock.map_or("no event yet".to_owned(), describe::time);
+        put(format!("  {topic}  {offset}  {clock}"));
+    }
+    put("\nKPIs, bytes in the head, definition".to_owned());
+    for (id, fingerprint, bytes) in &outline.kpis {
+        let definition = definition(&opened.plan, id, *fingerprint);
+        put(format!("  {id}  {bytes}  {definition}"));
+    }
+    text
+}
+
+/// What becomes of a KPI's state with this configuration.
+fn definition(plan: &Plan, id: &str, fingerprint: u64) -> &'static str {
+    match plan.kpis.iter().position(|kpi| kpi.id == id) {
+        None => "not in this plan: dropped",
+        Some(at) if fingerprint::of_kpi(plan, KpiId(at as u16)) == fingerprint => "the same",
+        Some(_) => "another: begins anew",
+    }
+}

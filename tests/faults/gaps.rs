@@ -1,0 +1,146 @@
+//! Fault 14 of issue 4: retention took records that were never read. They are counted exactly, or
+//! the service stops and says so, as it was told. And its neighbours: topics that were deleted and
+//! created again, and a group whose offsets have expired.
+
+use std::time::Duration;
+
+use support::within;
+
+use crate::agreement::Truth;
+use crate::files;
+use crate::stage::{PARTITIONS, Stage, await_metrics, await_words};
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn retention_overtakes_the_snapshot_and_the_gap_is_counted_exactly() {
+    let mut stage = Stage::new("gap", 114);
+    let config = stage.config();
+    let (before, gap) = overtaken(&mut stage, &config);
+    let kept = stage.run(&config);
+    await_metrics(&kept, "the gap is counted", |samples| {
+        samples.sum("kept_log_gap_records_total", &[]) == Some(gap as f64)
+    });
+    stage.sell_at_once(4000);
+    let truth = Truth::at_the_end(&stage, &config).with(&before);
+    truth.agrees(&stage, &[&kept]);
+}
+
+#[test]
+fn retention_overtakes_the_snapshot_and_the_service_stops() {
+    let mut stage = Stage::new("halt", 214);
+    let config = stage
+        .config()
+        .replace("[state]\n", "[state]\nlog_gap = \"stop\"\n");
+    overtaken(&mut stage, &config);
+    let mut kept = stage.start(&config);
+    let status = within(LONG, "it ends", || kept.process().ended());
+    let log = kept.log();
+    assert!(!status.success(), "{status}: {log}");
+    for words in ["halt.", "log_gap"] {
+        assert!(log.contains(words), "it says {words:?}:\n{log}");
+    }
+}
+
+/// The new log is shorter than what was read of the old one, or longer: then only the record before
+/// the next one tells that it is another log.
+#[test]
+fn a_topic_that_was_created_again_begins_anew() {
+    for (name, first, then) in [("shorter", 8000, 3000), ("longer", 4000, 12_000)] {
+        let mut stage = Stage::new(name, 314);
+        let config = stage.config();
+        recreated(&mut stage, &config, first, then);
+        let kept = stage.run(&config);
+        let truth = Truth::read(&stage, &config);
+        assert_eq!(truth.len(), then);
+        truth.agrees(&stage, &[&kept]);
+        await_words(&kept, &format!("{name}.orders"));
+    }
+}
+
+#[test]
+fn a_topic_that_was_created_again_stops_the_service_that_was_told_so() {
+    let mut stage = Stage::new("replaced", 414);
+    let config = stage
+        .config()
+        .replace("[state]\n", "[state]\nlog_gap = \"stop\"\n");
+    recreated(&mut stage, &config, 4000, 8000);
+    let mut kept = stage.start(&config);
+    let status = within(LONG, "it ends", || kept.process().ended());
+    let log = kept.log();
+    assert!(!status.success(), "{status}: {log}");
+    assert!(log.contains("replaced."), "it names the topic:\n{log}");
+}
+
+/// Nothing is committed any more, but the snapshots say how far it was.
+#[test]
+fn a_group_whose_offsets_have_expired_goes_on_from_its_snapshots() {
+    let mut stage = Stage::new("expired", 514);
+    let config = stage.config();
+    stage.sell_at_once(8000);
+    let mut kept = stage.run(&config);
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    assert!(kept.terminate().success(), "{}", kept.log());
+    stage.kafka().forget_group(stage.name);
+    stage.sell_at_once(4000);
+    // Without its snapshots it would count from here: the beginning is gone.
+    let cut: Vec<_> = files::heads(&stage)
+        .into_iter()
+        .map(|(partition, heads)| (partition, files::offsets(heads.last().expect("one"))))
+        .collect();
+    let before = Truth::read(&stage, &config);
+    for (partition, offsets) in cut {
+        for (topic, offset) in stage.topics().iter().zip(offsets) {
+            stage.kafka().delete_records(topic, partition, offset);
+        }
+    }
+    let kept = stage.run(&config);
+    Truth::at_the_end(&stage, &config)
+        .with(&before)
+        .agrees(&stage, &[&kept]);
+}
+
+/// All is read, the service stops, and its topics are deleted and created with other records.
+fn recreated(stage: &mut Stage, config: &str, first: usize, then: usize) {
+    stage.sell_at_once(first);
+    let mut kept = stage.run(config);
+    Truth::read(stage, config).agrees(stage, &[&kept]);
+    assert!(kept.terminate().success(), "{}", kept.log());
+    for topic in stage.topics() {
+        stage.kafka().delete_topic(&topic);
+        stage.kafka().await_gone(&topic);
+        stage.kafka().create_topic(&topic, PARTITIONS, &[]);
+    }
+    stage.sell_at_once(then);
+    stage.watcher.history().forget();
+}
+
+/// All is read, the service stops, the shop sells on, and half of what is new is deleted. Gives
+/// what was read, and how many records were never.
+fn overtaken(stage: &mut Stage, config: &str) -> (Truth, i64) {
+    stage.sell_at_once(10_000);
+    let mut kept = stage.run(config);
+    let before = Truth::read(stage, config);
+    before.agrees(stage, &[&kept]);
+    assert!(kept.terminate().success(), "{}", kept.log());
+    let ends: Vec<_> = stage
+        .topics()
+        .iter()
+        .map(|topic| stage.kafka().marks(topic))
+        .collect();
+    stage.sell_at_once(10_000);
+    let mut gap = 0;
+    for (topic, ends) in stage.topics().iter().zip(&ends) {
+        let marks = stage.kafka().marks(topic);
+        // Not all partitions are hit.
+        for partition in (0..PARTITIONS).filter(|partition| partition % 3 != 0) {
+            let (read, there) = (ends[&partition].1, marks[&partition].1);
+            let cut = read + (there - read) / 2;
+            assert!(cut > read, "something is lost");
+            stage.kafka().delete_records(topic, partition, cut);
+            gap += cut - read;
+        }
+    }
+    eprintln!("{}: {gap} records are gone unread", stage.name);
+    (before, gap)
+}

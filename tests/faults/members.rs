@@ -1,0 +1,186 @@
+//! Faults 7 to 12 of issue 4: instances join, leave, die, are stopped and come back as zombies, or
+//! don't poll for too long, while the shop sells.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Frozen, Kept, Samples, partitions, within};
+
+use crate::agreement::{Truth, assert_shown_is_committed};
+use crate::stage::{PACE, PARTITIONS, Stage, await_words};
+
+const LONG: Duration = Duration::from_secs(60);
+/// Later than the interval in which a member must poll, and what follows from that.
+const POLLED_LATE: Duration = Duration::from_secs(9);
+/// Much longer than a session.
+const STOPPED: Duration = Duration::from_secs(15);
+
+#[test]
+fn a_second_and_a_third_instance_join_under_load() {
+    let mut stage = Stage::new("joined", 107);
+    let config = stage.config();
+    let load = stage.sell(PACE);
+    let first = stage.run(&config);
+    load.await_more(stage.some(4000));
+    let second = stage.run(&config);
+    load.await_more(stage.some(4000));
+    let third = stage.run(&config);
+    let all = [&first, &second, &third];
+    for _ in 0..10 {
+        load.await_more(stage.some(800));
+        all.iter()
+            .for_each(|kept| assert_shown_is_committed(&stage, kept));
+    }
+    load.finish();
+    Truth::at_the_end(&stage, &config).agrees(&stage, &all);
+    for kept in all {
+        assert!(!shown(kept).is_empty(), "each has a share");
+    }
+}
+
+#[test]
+fn one_leaves_and_one_is_killed() {
+    let mut stage = Stage::new("left", 108);
+    let config = stage.config();
+    let load = stage.sell(PACE);
+    let [mut first, mut second, mut third] = [(); 3].map(|()| stage.start(&config));
+    for kept in [&mut first, &mut second, &mut third] {
+        kept.await_ready();
+    }
+    load.await_more(3000);
+    stage.watcher.history().reset_gaps();
+    let status = first.terminate();
+    assert!(status.success(), "{}", first.log());
+    await_all_shown(&[&second, &third]);
+    load.await_more(2000);
+    eprintln!(
+        "left: a leave's gap {:?}",
+        stage.watcher.history().longest_gap()
+    );
+
+    stage.watcher.history().reset_gaps();
+    second.kill();
+    await_all_shown(&[&third]);
+    load.await_more(2000);
+    eprintln!(
+        "left: a kill's gap {:?}",
+        stage.watcher.history().longest_gap()
+    );
+    load.finish();
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&third]);
+}
+
+/// What the stopped process answers when it goes on was asked for while others took over.
+#[test]
+fn a_zombie_shows_nothing_and_counts_nothing_twice() {
+    let mut stage = Stage::new("zombie", 109);
+    let config = stage.config();
+    let load = stage.sell(PACE);
+    let zombie = stage.run(&config);
+    let mut other = stage.run(&config);
+    load.await_more(3000);
+    assert!(!shown(&zombie).is_empty() && !shown(&other).is_empty());
+    zombie.pause();
+    let stopped = Instant::now();
+    let port = zombie.port();
+    let asked = thread::spawn(move || support::get(port, "/metrics", &[]));
+    await_all_shown(&[&other]);
+    eprintln!(
+        "zombie: all tasks are with the other after {:?}",
+        stopped.elapsed()
+    );
+    within(LONG, "it was stopped for long", || {
+        (stopped.elapsed() > STOPPED).then_some(())
+    });
+    zombie.resume();
+    let answer = asked.join().expect("asking does not panic");
+    let answer = answer.expect("it answers when it goes on");
+    let answer = Samples::parse(&answer.text());
+    let stale: Vec<i32> = partitions(&answer).collect();
+    assert!(stale.is_empty(), "the zombie showed {stale:?}");
+    load.await_more(6000);
+    load.finish();
+    let truth = Truth::at_the_end(&stage, &config);
+    truth.agrees(&stage, &[&zombie, &other]);
+    // It is a good member again: it can take over all.
+    assert!(other.terminate().success(), "{}", other.log());
+    truth.agrees(&stage, &[&zombie]);
+}
+
+/// Only the worker stands still: librdkafka's own threads go on and tell the group.
+#[test]
+fn a_worker_that_does_not_poll_loses_its_share_and_comes_back() {
+    let mut stage = Stage::new("unpolled", 110);
+    let config = stage.config().replace(
+        "[kafka.client]\n",
+        "[kafka.client]\n\"max.poll.interval.ms\" = 4000\n",
+    );
+    let load = stage.sell(PACE);
+    let mut stuck = stage.run(&config);
+    let other = stage.run(&config);
+    load.await_more(3000);
+    let id = stuck.process().id();
+    // Inside a poll it does poll, for ever: then it is let go and stopped somewhere else.
+    let caught = (0..8).any(|_| {
+        let frozen = Frozen::threads(id, "kept-worker", LONG);
+        let others = eventually(POLLED_LATE, || shown(&other).len() == PARTITIONS as usize);
+        if others {
+            let stale = shown(&stuck);
+            assert!(stale.is_empty(), "its lease is over: {stale:?}");
+        }
+        frozen.thaw();
+        others
+    });
+    assert!(caught, "the other never got all tasks:\n{}", stuck.log());
+    await_words(&stuck, "aximum poll interval");
+    load.await_more(6000);
+    load.finish();
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&stuck, &other]);
+}
+
+/// Some stay for less than a second: what was revoked comes back before it was missed.
+#[test]
+fn a_storm_of_joins_and_leaves() {
+    let mut stage = Stage::new("storm", 111);
+    let config = stage.config();
+    let load = stage.sell(PACE);
+    let steady = stage.run(&config);
+    let begin = Instant::now();
+    let mut visits = 0;
+    while begin.elapsed() < Duration::from_secs(30) {
+        let mut visitor = stage.start(&config);
+        load.await_more(stage.some(3000));
+        let status = visitor.terminate();
+        assert!(status.success(), "{}", visitor.log());
+        load.await_more(stage.some(1500));
+        visits += 1;
+    }
+    load.finish();
+    eprintln!("storm: {visits} visits");
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&steady]);
+}
+
+/// Whether it comes to hold within `limit`.
+fn eventually(limit: Duration, holds: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    within(2 * limit, "an answer", || {
+        let held = holds();
+        (held || begin.elapsed() > limit).then_some(held)
+    })
+}
+
+/// The partitions that an instance shows now.
+fn shown(kept: &Kept) -> BTreeSet<i32> {
+    partitions(&kept.scrape()).collect()
+}
+
+/// Waits until these instances show all tasks, each once.
+#[track_caller]
+fn await_all_shown(kepts: &[&Kept]) {
+    within(LONG, "all tasks are shown", || {
+        let each: Vec<i32> = kepts.iter().flat_map(|kept| shown(kept)).collect();
+        let all: BTreeSet<i32> = each.iter().copied().collect();
+        (each.len() == all.len() && all.len() == PARTITIONS as usize).then_some(())
+    });
+}

@@ -1,0 +1,226 @@
+//! `kept state` as a process: what it shows of sound and damaged snapshots, its exit codes, and
+//! that a reset deletes only what was agreed to.
+#![allow(clippy::disallowed_methods, reason = "the test of a process has files")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalogue::{Plan, Settings, Sources, fingerprint};
+use engine::Task;
+use pipeline::lineage::Lineage;
+use pipeline::name::SnapshotName;
+use store::{Store, TaskFolder, What};
+use support::{Finished, Kafka, finish};
+
+const KEPT: &str = env!("CARGO_BIN_EXE_kept");
+/// Longer than a save into a folder takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configuration in a folder of its own, and snapshots made by it.
+struct State {
+    folder: PathBuf,
+    group: String,
+}
+
+impl State {
+    fn new(name: &str, brokers: &str) -> State {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{name}"));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        let group = format!("state-{name}-{}", std::process::id());
+        let config = format!(
+            "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{group}\"\n\
+             topic = [{{ name = \"shop\" }}]\n[state]\nurl = \"file://{}/snapshots\"\n",
+            folder.display()
+        );
+        fs::write(folder.join("kept.toml"), config).expect("the folder is writable");
+        State { folder, group }
+    }
+
+    fn config(&self) -> String {
+        self.folder.join("kept.toml").display().to_string()
+    }
+
+    fn kept(&self, part: &str, arguments: &[&str]) -> Finished {
+        let config = self.config();
+        let mut all = vec!["state", part, "--config", &config];
+        all.extend(arguments);
+        finish(KEPT, &all, None)
+    }
+
+    fn read(&self) -> (Settings, Plan) {
+        let text = fs::read_to_string(self.config()).expect("it was written");
+        let sources = Sources {
+            path: "kept.toml",
+            text: &text,
+            environment: &[],
+            files: &[],
+        };
+        catalogue::read(&sources).expect("the configuration is good")
+    }
+
+    /// Saves an empty task of this partition as if it stood at the offset; returns its name.
+    fn save(&self, partition: i32, offset: i64) -> String {
+        let (settings, plan) = self.read();
+        let plan = Arc::new(plan);
+        let store = Store::open(&settings.state, &self.group).expect("the URL is good");
+        let mut task = Task::new(Arc::clone(&plan), 0, partition);
+        task.start_at(0, offset);
+        let name = SnapshotName {
+            plan: fingerprint::of_plan(&plan, 0),
+            lineage: Lineage(7),
+            offsets: vec![offset],
+            exact: true,
+        };
+        let folder = TaskFolder {
+            topics: vec!["shop".to_owned()],
+            partition,
+        };
+        let client = store.client();
+        client.save(folder, name.to_string(), task.save(b"note"));
+        let answer = client.answers().recv_timeout(PATIENCE);
+        match answer.expect("a save has an answer").what {
+            What::Saved {
+                result: Ok(saved), ..
+            } => assert!(saved.bytes > 0),
+            other => panic!("the snapshot is not saved: {other:?}"),
+        }
+        name.to_string()
+    }
+
+    fn object(&self, partition: i32, name: &str) -> PathBuf {
+        let group = self.folder.join("snapshots").join(&self.group);
+        group.join(format!("shop/{partition}/{name}"))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[track_caller]
+fn has(text: &str, expected: &[&str]) {
+    for part in expected {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn list_shows_every_snapshot_and_marks_what_it_can_not_read() {
+    let state = State::new("list", "127.0.0.1:1");
+    let empty = state.kept("list", &[]);
+    assert_eq!(empty.status.code(), Some(0), "{empty:?}");
+    has(&empty.stdout, &["no snapshots in file://"]);
+    let (one, other) = (state.save(0, 10), state.save(3, 77));
+    fs::write(state.object(3, &other), "damaged").expect("it is there");
+    let listed = state.kept("list", &[]);
+    assert_eq!(listed.status.code(), Some(0), "{listed:?}");
+    let lines: Vec<&str> = listed.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed:?}");
+    assert!(lines[0].starts_with("TASK"), "{listed:?}");
+    has(
+        lines[1],
+        &["shop/0", "this", "0000000000000007", "  10  ", &one],
+    );
+    has(
+        lines[2],
+        &["shop/3", "this", "  77  ", "unreadable", &other],
+    );
+}
+
+#[test]
+fn show_tells_what_is_in_one_by_task_or_by_name() {
+    let state = State::new("show", "127.0.0.1:1");
+    let name = state.save(2, 10);
+    for which in ["shop/2", name.as_str()] {
+        let shown = state.kept("show", &[which]);
+        assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+        let expected = [&name, "this one", "shop  10  no event yet", "  the same\n"];
+        has(&shown.stdout, &expected);
+    }
+    let config = fs::read_to_string(state.config()).expect("it is there");
+    let changed = format!("{config}[catalogue]\npacks = [\"cart\"]\n");
+    fs::write(state.config(), changed).expect("it can be written");
+    let shown = state.kept("show", &[&name]);
+    has(&shown.stdout, &["another one", "not in this plan: dropped"]);
+    let missing = state.kept("show", &["shop/9"]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    has(&missing.stderr, &["no task and no snapshot \"shop/9\""]);
+}
+
+#[test]
+fn verify_fails_if_one_is_unsound_and_says_which_and_why() {
+    let state = State::new("verify", "127.0.0.1:1");
+    let (good, bad) = (state.save(0, 10), state.save(1, 20));
+    let verified = state.kept("verify", &[]);
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+    has(
+        &verified.stdout,
+        &["sound  shop/0/", "2 snapshots in", "0 unsound"],
+    );
+    let object = state.object(1, &bad);
+    let mut bytes = fs::read(&object).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&object, bytes).expect("it can be written");
+    let verified = state.kept("verify", &[]);
+    assert_eq!(verified.status.code(), Some(1), "{verified:?}");
+    let expected = [
+        &format!("sound  shop/0/{good}\n"),
+        &format!("UNSOUND  shop/1/{bad}: "),
+        "2 snapshots in",
+        "1 unsound",
+    ];
+    has(&verified.stdout, &expected);
+}
+
+#[test]
+fn verify_refuses_a_snapshot_under_another_offset_s_name() {
+    let state = State::new("renamed", "127.0.0.1:1");
+    let name = state.save(0, 10);
+    let other = name.replace("00010.kept", "00011.kept");
+    fs::rename(state.object(0, &name), state.object(0, &other)).expect("it is there");
+    let verified = state.kept("verify", &[]);
+    assert_eq!(verified.status.code(), Some(1), "{verified:?}");
+    has(&verified.stdout, &["its state is at [10], not where"]);
+}
+
+#[test]
+fn reset_without_a_broker_deletes_nothing() {
+    let state = State::new("unreachable", "127.0.0.1:1");
+    let name = state.save(0, 10);
+    let done = state.kept("reset", &["--yes"]);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    has(&done.stderr, &["can't ask 127.0.0.1:1 about group"]);
+    assert!(state.object(0, &name).exists());
+}
+
+#[test]
+fn reset_deletes_when_the_group_s_name_is_typed_and_only_then() {
+    let kafka = Kafka::shared();
+    let state = State::new("reset", &kafka.brokers());
+    let name = state.save(0, 10);
+    let config = state.config();
+    let typed = |text: &str| {
+        let answers = state.folder.join("answers");
+        fs::write(&answers, text).expect("the folder is writable");
+        let arguments = ["state", "reset", "--config", &config];
+        finish(KEPT, &arguments, Some(&answers))
+    };
+    let refused = typed("kept\n");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    has(&refused.stdout, &["This deletes 1 snapshot of 1 task in"]);
+    has(&refused.stderr, &["nothing was deleted"]);
+    assert!(state.object(0, &name).exists());
+    let done = typed(&format!("{}\n", state.group));
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    has(
+        &done.stdout,
+        &["there were no committed offsets", "1 object deleted"],
+    );
+    assert!(!state.object(0, &name).exists());
+}
