@@ -133,6 +133,7 @@ fn measure(arguments: &Arguments, topic: &str) -> anyhow::Result<()> {
     let mut feed = Feed::new(&arguments.brokers, topic, configuration.plan()?)?;
     show("sending the past");
     feed.past(arguments.open)?;
+    let open_first = feed.open();
     let mut bench = Bench {
         feed,
         folder,
@@ -147,8 +148,9 @@ fn measure(arguments: &Arguments, topic: &str) -> anyhow::Result<()> {
     show("");
     let open = bench.feed.open();
     say(&format!(
-        "restart: {} series, {} open orders, {} partitions, {} workers; {} rounds each, {} events while it is down",
+        "restart: {} series, {} to {} open orders, {} partitions, {} workers; {} rounds each, {} events while it is down",
         grouped(bench.series as f64),
+        grouped(open_first as f64),
         grouped(open as f64),
         work::PARTITIONS,
         arguments.workers,

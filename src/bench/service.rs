@@ -48,6 +48,8 @@ impl Folder {
     /// A new one; `name` is for people who look there.
     pub fn new(name: &str) -> anyhow::Result<Folder> {
         let path = std::env::temp_dir().join(format!("kept-bench-{name}-{}", std::process::id()));
+        // Left over from a process of the same number that was killed: its state is not ours.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).with_context(|| format!("can't make {}", path.display()))?;
         Ok(Folder(path))
     }

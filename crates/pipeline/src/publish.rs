@@ -15,6 +15,9 @@ use crate::rules::{Options, Rules};
 
 /// How often views are frozen.
 const PUBLISH_EVERY: Span = Span::from_seconds(1);
+/// How soon again for tasks that aren't shown yet: those that restore for a little longer than
+/// others would else be missing on a scraper's side for a second more.
+const SHOW_EVERY: Span = Span(200_000);
 /// A commit that has no answer for so long won't get one.
 const PATIENCE: Span = Span::from_seconds(15);
 
@@ -64,11 +67,12 @@ impl Publisher {
         }
     }
 
-    /// Whether views should be frozen now.
-    pub(crate) fn is_due(&self, at: LeaseTime) -> bool {
+    /// Whether views should be frozen now; `first`: whether there are some that aren't shown yet.
+    pub(crate) fn is_due(&self, at: LeaseTime, first: bool) -> bool {
+        let every = if first { SHOW_EVERY } else { PUBLISH_EVERY };
         let due = self
             .frozen_at
-            .is_none_or(|frozen| at.0 - frozen.0 >= PUBLISH_EVERY.0);
+            .is_none_or(|frozen| at.0 - frozen.0 >= every.0);
         due && self.in_flight.is_none()
     }
 
@@ -204,5 +208,36 @@ pub(crate) fn task_of(view: &View) -> TaskId {
     TaskId {
         group: view.group,
         partition: view.partition,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::LogGap;
+
+    #[test]
+    fn what_is_not_shown_yet_does_not_wait_for_the_next_second() {
+        let options = Options {
+            lease: Span::from_seconds(8),
+            snapshot_every: Span::from_seconds(10),
+            log_gap: LogGap::Continue,
+            state: false,
+        };
+        let mut publisher = Publisher::new(&options, Rules::default());
+        let (mut effects, soon) = (Vec::new(), LeaseTime(SHOW_EVERY.0));
+        let offset = CommitOffset {
+            topic: catalogue::plan::TopicId(0),
+            partition: 0,
+            offset: 1,
+            note: String::new(),
+        };
+        publisher.commit(vec![offset], Vec::new(), LeaseTime(0), &mut effects);
+        assert!(!publisher.is_due(soon, true), "one commit is in flight");
+        publisher.committed(1, Ok(()), &mut effects);
+        assert!(publisher.is_due(soon, true));
+        assert!(!publisher.is_due(soon, false));
+        assert!(!publisher.is_due(LeaseTime(soon.0 - 1), true));
+        assert!(publisher.is_due(LeaseTime(PUBLISH_EVERY.0), false));
     }
 }

@@ -16,6 +16,7 @@ mod group;
 mod hand;
 mod moment;
 mod objects;
+mod operator;
 mod outcome;
 mod plan;
 mod scraper;
@@ -29,9 +30,9 @@ use std::sync::Arc;
 
 use catalogue::plan::{Plan, TopicId};
 use events::{EventTime, Span};
-use pipeline::Rules;
 use pipeline::lineage::Lineage;
 use pipeline::port::TaskId;
+use pipeline::{LogGap, Rules};
 
 use crate::shop::{Chance, Delay, Shop, ShopSettings};
 use broker::Broker;
@@ -91,6 +92,8 @@ enum Event {
     End(usize),
     /// A process starts.
     Spawn,
+    /// Somebody resets the state.
+    Reset,
     /// From now on nothing goes wrong.
     Settle,
 }
@@ -101,8 +104,17 @@ struct World {
     agenda: Agenda<Event>,
     /// For latencies and interleavings; the shop and the fault plan have their own.
     chance: Chance,
+    /// The KPIs in force, and which of `Truth`'s plans they are.
     plan: Arc<Plan>,
+    version: usize,
     rules: Rules,
+    /// What processes that start are told to do at a gap.
+    log_gap: LogGap,
+    /// Of each topic.
+    partitions: i32,
+    /// How many there were when the state was made, until it is reset.
+    repartitioned_from: Option<i32>,
+    resetting: bool,
     faults: FaultPlan,
     conditions: Conditions,
     excuse: Excuse,
@@ -159,13 +171,19 @@ pub fn run_plan(plan: &FaultPlan, rules: Rules) -> Result<Report, Box<Failure>> 
 
 impl World {
     fn new(faults: FaultPlan, rules: Rules, tells: bool) -> World {
-        let plan = plan::plan();
+        let plans = plan::plans();
+        let plan = Arc::clone(&plans[0]);
         let start = EventTime(BEGIN.0) - HISTORY;
         World {
             now: BEGIN,
             agenda: Agenda::new(),
             chance: Chance::new(faults.seed),
             rules,
+            version: 0,
+            log_gap: faults.log_gap,
+            partitions: faults.partitions,
+            repartitioned_from: None,
+            resetting: false,
             conditions: Conditions::default(),
             excuse: Excuse::default(),
             shop: Shop::new(faults.seed, shop_settings(&faults, start)),
@@ -173,7 +191,7 @@ impl World {
             group: Coordinator::new(SESSION, MAX_POLL),
             store: Objects::default(),
             unmounted: Vec::new(),
-            truth: Truth::new(Arc::clone(&plan)),
+            truth: Truth::new(plans),
             scraper: Scraper::default(),
             processes: BTreeMap::new(),
             hands: BTreeMap::new(),
@@ -243,6 +261,7 @@ impl World {
             Event::Begin(index) => self.fault_begins(index),
             Event::End(index) => self.fault_ends(index),
             Event::Spawn => self.spawn(),
+            Event::Reset => self.reset(),
             Event::Settle => self.settle(),
         }
     }

@@ -10,7 +10,11 @@ use crate::running::{Running, Stage};
 impl Worker {
     /// Freezes and commits if it is time to.
     pub(super) fn publish(&mut self, effects: &mut Vec<Effect>) {
-        if self.publisher.is_due(self.at) {
+        let waits = |running: &Running| {
+            !matches!(running.stage, Stage::Serving) && running.is_ready(self.now, self.rules)
+        };
+        let first = self.tasks.iter().any(waits);
+        if self.publisher.is_due(self.at, first) {
             self.freeze(effects);
         }
     }

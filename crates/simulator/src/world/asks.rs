@@ -109,7 +109,7 @@ impl World {
             log_end: log.end,
             fresh_start: at(self.now.0 - fresh.0),
             rebuild_start: at(clock.unwrap_or(self.now.0) - reach.0),
-            partitions: self.faults.partitions,
+            partitions: self.partitions,
         }
     }
 
@@ -159,7 +159,7 @@ impl World {
     pub(super) fn coordinate(&mut self) {
         let topics = self.topics();
         if self.conditions.brokers_away == 0 {
-            let shares = self.group.tick(&topics, self.faults.partitions, self.now);
+            let shares = self.group.tick(&topics, self.partitions, self.now);
             for share in shares {
                 self.tell(|_| format!("generation {}: {:?}", share.generation, share));
                 self.answer(share.worker, Reply::Shared(share));

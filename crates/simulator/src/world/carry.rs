@@ -87,9 +87,7 @@ impl World {
             Effect::Pause { topic, partition } => self.pause(worker, (topic, partition), true),
             Effect::Resume { topic, partition } => self.pause(worker, (topic, partition), false),
             Effect::StartOver => hand.start_over = true,
-            Effect::Fail(message) => {
-                self.fail(Check::Failed, format!("worker {worker}: {message}"))
-            }
+            Effect::Fail(message) => self.gave_up(worker, &message),
         }
     }
 
@@ -107,6 +105,10 @@ impl World {
         if assignment != hand.share || hand.stage != Stage::Holding {
             return;
         }
+        self.check_partitions(worker, starts);
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
         for it in starts {
             let reading = Reading {
                 next: it.start,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use events::Span;
+use pipeline::LogGap;
 
 use super::objects::Damage;
 use crate::shop::Chance;
@@ -72,6 +73,12 @@ pub enum FaultKind {
     /// A topic was deleted, made anew and filled again, with so many offsets before. Nobody is
     /// there.
     Recreate(u64, i64),
+    /// The KPIs are changed, or changed back. Nobody is there.
+    ChangePlan,
+    /// Somebody moves the offsets of a task by so much. Nobody is there.
+    MoveOffsets(u64, i64),
+    /// Every topic gets one partition more. Nobody is there.
+    Repartition,
     /// One process' wall clock is set.
     ClockSet(u64, Span),
 }
@@ -91,6 +98,8 @@ pub struct FaultPlan {
     pub orders_per_second: f64,
     /// How much of the history that is there a brand-new group reads.
     pub fresh: Span,
+    /// What is done when records are gone from the log.
+    pub log_gap: LogGap,
     /// In the order of their times.
     pub faults: Vec<Fault>,
 }
@@ -110,6 +119,9 @@ impl FaultPlan {
         if chance.happens(0.08) {
             disaster(&mut faults, &mut chance);
         }
+        if chance.happens(0.1) {
+            faults.push(operated(&mut chance));
+        }
         faults.sort_by_key(|fault| fault.at);
         FaultPlan {
             seed,
@@ -118,6 +130,10 @@ impl FaultPlan {
             batch: *chance.one_of(&[12, 40, 120, 400]),
             orders_per_second: chance.share(0.5, 2.5),
             fresh: Span::from_seconds(10 * chance.below(7) as i64),
+            log_gap: match chance.happens(0.15) {
+                true => LogGap::Stop,
+                false => LogGap::Continue,
+            },
             faults,
         }
     }
@@ -168,6 +184,20 @@ fn draw(chance: &mut Chance) -> Fault {
     Fault { at, lasts, kind }
 }
 
+/// Somebody changes what is deployed.
+fn operated(chance: &mut Chance) -> Fault {
+    let kind = match chance.below(3) {
+        0 => FaultKind::ChangePlan,
+        1 => FaultKind::MoveOffsets(chance.below(1 << 16), chance.below(80) as i64 - 40),
+        _ => FaultKind::Repartition,
+    };
+    Fault {
+        at: chance.uniform(10.0, TROUBLED.seconds() - 20.0),
+        lasts: chance.uniform(0.2, 8.0),
+        kind,
+    }
+}
+
 /// Somebody joins or leaves every two seconds.
 fn storm(faults: &mut Vec<Fault>, chance: &mut Chance) {
     let begin = chance.uniform(0.0, 90.0);
@@ -215,13 +245,14 @@ impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}, batches of {}",
+            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}, batches of {}, at gaps {:?}",
             self.seed,
             self.partitions,
             self.processes,
             self.orders_per_second,
             self.fresh,
-            self.batch
+            self.batch,
+            self.log_gap
         )?;
         for fault in &self.faults {
             writeln!(f, "  {fault}")?;

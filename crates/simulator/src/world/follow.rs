@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use catalogue::fingerprint;
 use catalogue::plan::TopicId;
+use pipeline::LogGap;
 use pipeline::lineage::Lineage;
 use pipeline::name::SnapshotName;
 use pipeline::port::{Assignment, Notice, TaskId};
@@ -50,6 +51,7 @@ impl World {
             let history = History {
                 origin: starts.clone(),
                 logs: logs.clone(),
+                plan: self.version,
                 ..History::default()
             };
             hand.histories.insert(task, history);
@@ -110,7 +112,14 @@ impl World {
 
     /// The worker's state of a task goes by this lineage.
     pub(super) fn identify(&mut self, worker: u64, task: TaskId, lineage: Lineage) {
-        let known = self.lineages.get(&(task, lineage)).cloned();
+        let told = self
+            .hands
+            .get(&worker)
+            .and_then(|hand| hand.histories.get(&task));
+        // A log that was made anew may be taken for the old one where nothing is left that would tell.
+        let same =
+            |it: &&History| told.is_none_or(|told| told.logs.is_empty() || told.logs == it.logs);
+        let known = self.lineages.get(&(task, lineage)).filter(same).cloned();
         let Some(hand) = self.hands.get_mut(&worker) else {
             return;
         };
@@ -127,6 +136,7 @@ impl World {
                     _ => History {
                         logs: told.map(|told| told.logs.clone()).unwrap_or_default(),
                         origin: stood,
+                        plan: self.version,
                         ..History::default()
                     },
                 }
@@ -178,6 +188,7 @@ impl World {
                     return self.fail(Check::Protocol, detail);
                 };
                 hand.histories.insert(*task, history.clone());
+                hand.restored.insert(*task, name.clone());
                 hand.settled.insert(*task);
             }
             Notice::Kept { task } => {
@@ -186,19 +197,41 @@ impl World {
             Notice::TotalsLost { task, .. } => {
                 hand.lost.insert(*task);
                 *self.epochs.entry(*task).or_default() += 1;
-                if !self.excuse.retention && !self.excuse.damage {
+                if !self.excuse.retention && !self.excuse.damage && !self.excuse.plan {
                     self.fail(Check::Kept, format!("worker {worker}, {task:?}"));
                 }
             }
+            Notice::Adopted { task, anew } => self.adopted(worker, *task, anew),
             Notice::Gap {
                 topic,
                 partition,
                 records,
             } => self.gap(worker, (*topic, *partition), *records),
-            Notice::Recreated { .. } if !self.excuse.anew => {
+            Notice::Recreated { .. } if !self.excuse.anew || self.log_gap == LogGap::Stop => {
                 self.fail(Check::Kept, format!("worker {worker}: {notice:?}"));
             }
             _ => {}
+        }
+    }
+
+    /// A snapshot of other KPIs was taken over: those that are the same go on.
+    fn adopted(&mut self, worker: u64, task: TaskId, anew: &[String]) {
+        let version = self.version;
+        let changed = self.truth.changed.clone();
+        let Some(hand) = self.hands.get_mut(&worker) else {
+            return;
+        };
+        let name = hand.restored.get(&task);
+        let at = name.and_then(|name| SnapshotName::parse(name));
+        let (Some(history), Some(at)) = (hand.histories.get_mut(&task), at) else {
+            let detail = format!("worker {worker} adopts {task:?} without a snapshot");
+            return self.fail(Check::Protocol, detail);
+        };
+        history.plan = version;
+        history.anew = Some(at.offsets);
+        if *anew != changed {
+            let detail = format!("worker {worker}, {task:?}: {anew:?} begin anew, not {changed:?}");
+            self.fail(Check::Kept, detail);
         }
     }
 
@@ -220,7 +253,7 @@ impl World {
         };
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         hand.gaps.push((task, input, start - records, start));
-        if !self.excuse.retention {
+        if !self.excuse.retention || self.log_gap == LogGap::Stop {
             self.fail(
                 Check::Kept,
                 format!("worker {worker} notices a gap: {place:?}, {records}"),

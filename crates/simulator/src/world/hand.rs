@@ -101,6 +101,8 @@ pub struct Hand {
     pub ends: BTreeMap<TaskId, Vec<i64>>,
     /// Tasks whose history is known for this share.
     pub settled: BTreeSet<TaskId>,
+    /// The snapshot that each of them was taken from.
+    pub restored: BTreeMap<TaskId, String>,
     /// Tasks whose totals are lost in this share.
     pub lost: BTreeSet<TaskId>,
     /// What the worker said is gone from the log: task, input, first offset, first one after it.
@@ -232,6 +234,7 @@ impl Hand {
             stood: BTreeMap::new(),
             ends: BTreeMap::new(),
             settled: BTreeSet::new(),
+            restored: BTreeMap::new(),
             lost: BTreeSet::new(),
             gaps: Vec::new(),
             published: BTreeMap::new(),
@@ -248,6 +251,7 @@ impl Hand {
         self.looking = None;
         self.positions.clear();
         self.settled.clear();
+        self.restored.clear();
         self.lost.clear();
         self.gaps.clear();
         self.published.clear();

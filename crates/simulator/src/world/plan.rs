@@ -61,8 +61,14 @@ name = "paid"
 event = { type = "payment.authorized" }
 "#;
 
-/// The plan, as `kept run` would read it.
-pub fn plan() -> Arc<Plan> {
+/// The plan as it is at first, and as somebody changes it: a window of one KPI is longer.
+pub fn plans() -> [Arc<Plan>; 2] {
+    let changed = KPIS.replace("windows = [\"2m\"]", "windows = [\"3m\"]");
+    [plan(KPIS), plan(&changed)]
+}
+
+/// As `kept run` would read it.
+fn plan(kpis: &str) -> Arc<Plan> {
     let mut text = "[kafka]\nbrokers = \"localhost:9092\"\ngroup = \"kept\"\n\
                     [time]\nlateness = \"5s\"\ndedupe = \"30s\"\n\
                     [catalogue]\nnamespace = \"shop\"\nfiles = [\"kpis.toml\"]\n"
@@ -76,7 +82,7 @@ pub fn plan() -> Arc<Plan> {
     let kpis = FileText {
         name: "kpis.toml".to_owned(),
         path: "kpis.toml".to_owned(),
-        text: Ok(KPIS.to_owned()),
+        text: Ok(kpis.to_owned()),
     };
     let sources = Sources {
         path: "kept.toml",
@@ -94,7 +100,11 @@ mod tests {
 
     #[test]
     fn one_task_joins_both_topics() {
-        let plan = plan();
+        let [plan, changed] = plans();
+        assert_eq!(plan.fields, changed.fields);
+        let names =
+            |plan: &Plan| -> Vec<String> { plan.types.iter().map(|it| it.name.clone()).collect() };
+        assert_eq!(names(&plan), names(&changed));
         assert_eq!(plan.groups.len(), 1);
         assert_eq!(plan.groups[0].topics.len(), 2);
         assert_eq!(plan.groups[0].kpis.len(), 4);

@@ -27,6 +27,8 @@ struct Seen {
     /// The least of those that were shown: as long as one of before is among them, its end may be a
     /// fall.
     epoch: u32,
+    /// Somebody moved its offsets.
+    moved: bool,
     by: String,
     values: BTreeMap<String, i128>,
     increases: BTreeMap<String, i128>,
@@ -36,6 +38,8 @@ struct Seen {
 #[derive(Default, Debug)]
 pub struct Scraper {
     tasks: BTreeMap<TaskId, Seen>,
+    /// KPIs that began anew, whose increases add up to nothing that could be said.
+    changed: Vec<String>,
 }
 
 impl Scraper {
@@ -79,9 +83,33 @@ impl Scraper {
         Ok(())
     }
 
+    /// Everything begins anew.
+    pub fn forget_all(&mut self) {
+        self.tasks.clear();
+    }
+
+    /// What was seen of this task tells nothing about what comes.
+    pub fn forget(&mut self, task: TaskId) {
+        let seen = self.tasks.entry(task).or_default();
+        seen.values.clear();
+        seen.moved = true;
+    }
+
+    /// These KPIs of all tasks begin anew.
+    pub fn forget_kpis(&mut self, ids: &[String]) {
+        self.changed = ids.to_vec();
+        for seen in self.tasks.values_mut() {
+            seen.values.retain(|name, _| !is_of(name, ids));
+        }
+    }
+
     /// Which increases of a task differ from these totals, unless its counters fell by the rules.
     pub fn miscounted(&self, task: TaskId, totals: &Flat) -> Vec<String> {
-        let Some(seen) = self.tasks.get(&task).filter(|seen| seen.epoch == 0) else {
+        let Some(seen) = self
+            .tasks
+            .get(&task)
+            .filter(|seen| seen.epoch == 0 && !seen.moved)
+        else {
             return Vec::new();
         };
         let increases = seen.increases.iter().filter(|it| *it.1 != 0);
@@ -92,6 +120,7 @@ impl Scraper {
             .chain(totals.keys().filter(|name| !sums.contains_key(*name)));
         let value = |of: &BTreeMap<&String, i128>, name| of.get(name).copied().unwrap_or(0);
         names
+            .filter(|name| !is_of(name, &self.changed))
             .filter(|name| value(&sums, *name) != value(&totals, *name))
             .map(|name| {
                 let (sum, total) = (value(&sums, name), value(&totals, name));
@@ -99,6 +128,14 @@ impl Scraper {
             })
             .collect()
     }
+}
+
+/// Whether a counter is one of these KPIs'.
+fn is_of(name: &str, ids: &[String]) -> bool {
+    let rest = |id: &String| name.strip_prefix(id.as_str());
+    ids.iter()
+        .filter_map(rest)
+        .any(|rest| rest.starts_with(['{', '.']))
 }
 
 #[cfg(test)]

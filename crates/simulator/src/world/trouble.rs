@@ -2,7 +2,7 @@
 
 use events::Span;
 use pipeline::port::{Input, TaskId};
-use pipeline::{LogGap, Options, Worker};
+use pipeline::{Options, Worker};
 
 use super::faults::FaultKind;
 use super::hand::{Hand, Process, Stage};
@@ -37,8 +37,10 @@ pub struct Excuse {
     pub damage: bool,
     /// Records are gone from the log.
     pub retention: bool,
-    /// Offsets are gone, or a topic is another one: tasks begin anew.
+    /// Offsets are gone or were moved, or a topic is another one: tasks begin anew.
     pub anew: bool,
+    /// The KPIs were changed: what has no snapshot yet can't be rebuilt.
+    pub plan: bool,
 }
 
 impl World {
@@ -79,7 +81,7 @@ impl World {
             FaultKind::StoreTrouble(share) => self.conditions.store_trouble = share,
             FaultKind::SlowStore(most) => self.conditions.slow_store = most,
             FaultKind::Damage { task, how, head } => {
-                let partition = task as i32 % self.faults.partitions;
+                let partition = task as i32 % self.partitions;
                 let task = TaskId {
                     group: 0,
                     partition,
@@ -90,7 +92,9 @@ impl World {
                 self.store.wipe();
                 self.excuse.damage = true;
             }
-            FaultKind::CrashAll => self.kill_all(),
+            FaultKind::CrashAll | FaultKind::MoveOffsets(..) => self.kill_all(),
+            FaultKind::ChangePlan => self.change_plan(),
+            FaultKind::Repartition => self.repartition(),
             FaultKind::Unmounted => {
                 let mounted = std::mem::take(&mut self.store);
                 self.unmounted.push(mounted);
@@ -122,7 +126,14 @@ impl World {
             FaultKind::Crash(_)
             | FaultKind::CrashAll
             | FaultKind::Forget
+            | FaultKind::ChangePlan
+            | FaultKind::Repartition
             | FaultKind::Recreate(..) => self.spawn(),
+            FaultKind::MoveOffsets(which, by) => {
+                self.kill_all();
+                self.move_offsets(which, by);
+                self.spawn();
+            }
             FaultKind::Unmounted => self.store = self.unmounted.pop().unwrap_or_default(),
             FaultKind::Freeze(_) => {
                 self.processes.values_mut().for_each(|it| it.frozen = false);
@@ -179,7 +190,7 @@ impl World {
             let options = Options {
                 lease: LEASE,
                 snapshot_every: SNAPSHOT_EVERY,
-                log_gap: LogGap::Continue,
+                log_gap: self.log_gap,
                 state: true,
             };
             let logic = Worker::new(std::sync::Arc::clone(&self.plan), options, self.rules);
@@ -203,7 +214,7 @@ impl World {
         }
     }
 
-    fn kill_all(&mut self) {
+    pub(super) fn kill_all(&mut self) {
         let all: Vec<u64> = self.processes.keys().copied().collect();
         all.into_iter().for_each(|process| self.kill(process));
     }

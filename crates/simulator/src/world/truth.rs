@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalogue::plan::Plan;
+use catalogue::fingerprint;
+use catalogue::plan::{KpiId, Plan};
 use engine::View;
 use events::{EventTime, KafkaTime, Reject};
 use pipeline::port::TaskId;
@@ -28,6 +29,10 @@ pub struct History {
     pub gaps: Vec<(usize, i64, i64)>,
     /// Where the totals began at zero, if they did.
     pub zeroed: Option<Vec<i64>>,
+    /// Which plan reads it.
+    pub plan: usize,
+    /// Where the KPIs that are changed began anew, if they did.
+    pub anew: Option<Vec<i64>>,
     /// How often its counters could have fallen, by the rules.
     pub epoch: u32,
 }
@@ -42,23 +47,38 @@ struct Known {
 /// See the file's header.
 #[derive(Debug)]
 pub struct Truth {
-    plan: Arc<Plan>,
+    plans: [Arc<Plan>; 2],
+    /// The KPIs that are not the same in both: counts, so that what they count anew is a difference.
+    pub changed: Vec<String>,
     logs: BTreeMap<Place, Vec<Vec<Known>>>,
 }
 
 impl Truth {
     /// Knows no record yet.
-    pub fn new(plan: Arc<Plan>) -> Truth {
+    pub fn new(plans: [Arc<Plan>; 2]) -> Truth {
+        let [before, after] = &plans;
+        let ids = before.groups[0].kpis.iter();
+        let differs =
+            |kpi: &&KpiId| fingerprint::of_kpi(before, **kpi) != fingerprint::of_kpi(after, **kpi);
+        let changed = ids
+            .filter(differs)
+            .map(|kpi| before.kpis[usize::from(kpi.0)].id.clone());
         Truth {
-            plan,
+            changed: changed.collect(),
+            plans,
             logs: BTreeMap::new(),
         }
+    }
+
+    /// The KPIs of this number.
+    pub fn plan(&self, number: usize) -> Arc<Plan> {
+        Arc::clone(&self.plans[number])
     }
 
     /// A record came into the log.
     pub fn record(&mut self, place: Place, offset: i64, record: &Produced) {
         let timestamp = Some(record.timestamp);
-        let content = read(&self.plan, timestamp, Some(&record.value));
+        let content = read(&self.plans[0], timestamp, Some(&record.value));
         let logs = self.logs.entry(place).or_insert_with(|| vec![Vec::new()]);
         let last = logs.last_mut().expect("one log is there");
         last.push(Known {
@@ -75,7 +95,7 @@ impl Truth {
             Known {
                 offset: stored.offset,
                 timestamp,
-                content: read(&self.plan, timestamp, Some(&stored.value)),
+                content: read(&self.plans[0], timestamp, Some(&stored.value)),
             }
         };
         let known = log.records().map(known).collect();
@@ -97,16 +117,19 @@ impl Truth {
             group: view.group,
             partition: view.partition,
         };
+        let plan = &self.plans[history.plan];
         let expected = self.expect(task, history, &view.offsets, view.display);
-        let mut wanted = flatten_expected(&self.plan, view.group, &expected);
-        if let Some(zeroed) = &history.zeroed {
-            let then = self.expect(task, history, zeroed, view.display);
-            wanted = wanted.since(&flatten_expected(&self.plan, view.group, &then));
-        }
+        let wanted = flatten_expected(plan, view.group, &expected);
+        let wanted = wanted.since(&self.not_counted(task, history));
         let mut found = flat_differences(flat, &wanted);
         if history.zeroed.is_some() {
             // Which series are there at zero after totals were lost isn't laid down.
             found.retain(|line| !line.contains(".shown: "));
+        }
+        if history.anew.is_some() {
+            // Its windows lack what came before, for as long as they reach back.
+            let vague = |line: &str| line.contains(".window") || line.contains(".shown: ");
+            found.retain(|line| !self.is_changed(line) || !vague(line));
         }
         found.extend(percentile_differences(view, &expected));
         if !view.exact {
@@ -119,7 +142,39 @@ impl Truth {
     pub fn totals(&self, task: TaskId, history: &History) -> Flat {
         let everything = vec![i64::MAX; history.origin.len()];
         let expected = self.expect(task, history, &everything, EventTime::MIN);
-        flatten_expected(&self.plan, task.group, &expected)
+        flatten_expected(&self.plans[history.plan], task.group, &expected)
+    }
+
+    /// What its counters don't hold: before totals began at zero, or changed KPIs anew, whichever
+    /// came later.
+    fn not_counted(&self, task: TaskId, history: &History) -> Flat {
+        let at = |offsets: &Vec<i64>| {
+            let then = self.expect(task, history, offsets, EventTime::MIN);
+            flatten_expected(&self.plans[history.plan], task.group, &then)
+        };
+        let anew = history.anew.as_ref().filter(|anew| {
+            let later =
+                |zeroed: &Vec<i64>| anew.iter().zip(zeroed).all(|(anew, zero)| anew >= zero);
+            history.zeroed.as_ref().is_none_or(later)
+        });
+        let zeroed = history.zeroed.as_ref().map(at).unwrap_or_default();
+        let begun = anew.map(at).unwrap_or_default();
+        let all = zeroed
+            .counters()
+            .filter(|(name, _)| anew.is_none() || !self.is_changed(name));
+        let changed = begun.counters().filter(|(name, _)| self.is_changed(name));
+        let counters = all.chain(changed);
+        counters
+            .map(|(name, value)| (name.clone(), value))
+            .collect()
+    }
+
+    fn is_changed(&self, name: &str) -> bool {
+        let of = |id: &String| {
+            name.strip_prefix(id.as_str())
+                .is_some_and(|rest| rest.starts_with(['{', '.']))
+        };
+        self.changed.iter().any(of)
     }
 
     fn expect(
@@ -129,8 +184,8 @@ impl Truth {
         offsets: &[i64],
         display: EventTime,
     ) -> Expected {
-        let mut oracle = Oracle::new(Arc::clone(&self.plan));
-        let topics = &self.plan.groups[task.group].topics;
+        let mut oracle = Oracle::new(Arc::clone(&self.plans[history.plan]));
+        let topics = &self.plans[history.plan].groups[task.group].topics;
         for (input, topic) in topics.iter().enumerate() {
             let place = (*topic, task.partition);
             let number = history.logs.get(input).copied().unwrap_or(0) as usize;

@@ -187,7 +187,7 @@ impl World {
     fn look_for_the_end(&mut self, shown: &BTreeMap<TaskId, Vec<Shown>>) {
         let topics = self.topics();
         let mut behind = Vec::new();
-        for partition in 0..self.faults.partitions {
+        for partition in 0..self.partitions {
             let task = TaskId {
                 group: 0,
                 partition,
@@ -206,7 +206,7 @@ impl World {
             self.check_the_end();
             self.done = true;
         } else if self.now > BEGIN.after(TROUBLED + SETTLE) {
-            let detail = format!("partitions {behind:?} of {}", self.faults.partitions);
+            let detail = format!("partitions {behind:?} of {}", self.partitions);
             self.fail(Check::Served, detail);
         }
     }

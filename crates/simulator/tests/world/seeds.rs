@@ -86,6 +86,6 @@ fn every_kind_of_fault_is_drawn() {
             *drawn.entry(name.to_owned()).or_default() += 1;
         }
     }
-    assert_eq!(drawn.len(), 22, "{drawn:?}");
+    assert_eq!(drawn.len(), 25, "{drawn:?}");
     assert!(drawn.values().all(|count| *count >= 2), "{drawn:?}");
 }
