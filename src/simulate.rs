@@ -50,7 +50,8 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..cores {
             let sender = sender.clone();
-            scope.spawn(|| work((first, count), &next, &stop, sender));
+            let (next, stop) = (&next, &stop);
+            scope.spawn(move || work((first, count), next, stop, &sender));
         }
         drop(sender);
         watch(count, &ended, &stop, begin)
@@ -71,7 +72,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 }
 
 /// One core's share of the seeds.
-fn work((first, count): (u64, u64), next: &AtomicU64, stop: &AtomicBool, ended: Sender<Ended>) {
+fn work((first, count): (u64, u64), next: &AtomicU64, stop: &AtomicBool, ended: &Sender<Ended>) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= count || stop.load(Ordering::Relaxed) {

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use events::{FieldId, TypeId};
 
 use crate::canonical;
-use crate::packs::PACK;
 use crate::generation::Alerting;
+use crate::packs::PACK;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
 use crate::problem::{Place, Problems, nearest, suggestion};
 use crate::text::section::{Section, Sited};
