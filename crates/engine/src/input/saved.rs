@@ -121,7 +121,7 @@ impl InputState {
         self.counts.clear();
         self.rejected.fill(0);
         self.late = 0;
-        self.too_late.clear();
+        self.too_late.fill(0);
         self.delay.clear();
     }
 }

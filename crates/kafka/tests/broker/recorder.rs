@@ -93,20 +93,7 @@ impl Seen {
                 record,
             } => {
                 let value = record.value.unwrap_or_default().to_vec();
-                if let Some((poison, reason)) = &self.reject
-                    && *poison == value
-                {
-                    effects.push(Effect::Reject {
-                        reason: *reason,
-                        replayed: self.replayed,
-                    });
-                }
-                let place = (topic.0, partition);
-                let now = self
-                    .at_record
-                    .take_if(|one| (one.0, one.1) == (place, offset));
-                effects.extend(now.map(|one| one.2));
-                self.records.entry(place).or_default().push((offset, value));
+                self.take((topic.0, partition), offset, value, effects);
             }
             Input::ReachedEnd {
                 topic,
@@ -125,6 +112,23 @@ impl Seen {
             }
             Input::Tick { .. } => effects.append(&mut self.orders),
         }
+    }
+
+    /// A record came: rejects it, or says something with it, if that was asked for.
+    fn take(&mut self, place: Place, offset: i64, value: Vec<u8>, effects: &mut Vec<Effect>) {
+        if let Some((poison, reason)) = &self.reject
+            && *poison == value
+        {
+            effects.push(Effect::Reject {
+                reason: *reason,
+                replayed: self.replayed,
+            });
+        }
+        let now = self
+            .at_record
+            .take_if(|one| (one.0, one.1) == (place, offset));
+        effects.extend(now.map(|one| one.2));
+        self.records.entry(place).or_default().push((offset, value));
     }
 
     /// Every partition from where the group is, else from where a new group begins.

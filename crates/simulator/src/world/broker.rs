@@ -76,7 +76,7 @@ impl Log {
 
 impl Log {
     /// The topic was deleted and made anew, and somebody filled it again: `before` offsets come
-    /// first that were not there.
+    /// first that were not there, and each record is stamped anew, a millisecond later.
     pub fn recreate(&mut self, before: i64) {
         let records = std::mem::take(&mut self.records);
         *self = Log {
@@ -86,7 +86,12 @@ impl Log {
         };
         for record in records {
             let offset = self.end;
-            self.records.push_back(Stored { offset, ..record });
+            let timestamp = KafkaTime(record.timestamp.0 + 1000);
+            self.records.push_back(Stored {
+                offset,
+                timestamp,
+                ..record
+            });
             self.end += 1;
         }
     }

@@ -11,7 +11,7 @@ use catalogue::plan::TopicId;
 use pipeline::LogGap;
 use pipeline::lineage::Lineage;
 use pipeline::name::SnapshotName;
-use pipeline::port::{Assignment, Notice, TaskId};
+use pipeline::port::{Assignment, Notice, Position, TaskId};
 
 use super::World;
 use super::broker::Place;
@@ -67,17 +67,12 @@ impl World {
         let history = hand.histories.entry(task).or_default();
         if hand.lost.contains(&task) {
             let restored = hand.settled.contains(&task);
-            let zero_at = |topic: &TopicId| {
+            let zeroed = topics.iter().map(|topic| {
                 let place = (*topic, partition);
-                let position = hand.positions.get(&place);
-                let committed = position
-                    .and_then(|it| it.committed.as_ref())
-                    .map_or(0, |it| it.0);
-                let after_gap = position.map_or(0, |it| it.log_start);
                 let stands = standings.get(&place).copied().unwrap_or(0);
-                committed.max(if restored { stands } else { after_gap })
-            };
-            history.zeroed = Some(topics.iter().map(zero_at).collect());
+                zero_at(hand.positions.get(&place), stands, restored)
+            });
+            history.zeroed = Some(zeroed.collect());
             history.epoch = epoch;
         }
         let totals_lost = hand.lost.contains(&task);
@@ -278,4 +273,12 @@ fn name(notice: &Notice) -> &'static str {
         Notice::Fenced => "fenced",
         Notice::Serving { .. } => "serving",
     }
+}
+
+/// Where the totals of an input are set to zero: at what is committed, or behind what is gone.
+fn zero_at(position: Option<&Position>, stands: i64, restored: bool) -> i64 {
+    let committed = position.and_then(|it| it.committed.as_ref());
+    let committed = committed.map_or(0, |it| it.0);
+    let after_gap = position.map_or(0, |it| it.log_start);
+    committed.max(if restored { stands } else { after_gap })
 }

@@ -56,16 +56,7 @@ impl World {
             FaultKind::Freeze(who) => self.with_process(who, |it| it.frozen = true),
             FaultKind::Isolate(who) => self.with_process(who, |it| it.isolated = true),
             FaultKind::ClockSet(who, by) => self.with_process(who, |it| it.skew = it.skew + by),
-            FaultKind::Stuck(who) => {
-                let workers: Vec<u64> = self.hands.keys().copied().collect();
-                if !workers.is_empty() {
-                    let worker = workers[who as usize % workers.len()];
-                    let now = self.now;
-                    self.hands
-                        .entry(worker)
-                        .and_modify(|it| it.stuck = Some(now));
-                }
-            }
+            FaultKind::Stuck(who) => self.stick(who),
             FaultKind::Join => self.spawn(),
             FaultKind::Leave(who) => self.leave(who),
             FaultKind::Restart(who) => {
@@ -116,6 +107,18 @@ impl World {
                     self.broker.retain(place, self.now.as_kafka_time(), reach);
                 }
             }
+        }
+    }
+
+    /// A worker's thread hangs.
+    fn stick(&mut self, who: u64) {
+        let workers: Vec<u64> = self.hands.keys().copied().collect();
+        if !workers.is_empty() {
+            let worker = workers[who as usize % workers.len()];
+            let now = self.now;
+            self.hands
+                .entry(worker)
+                .and_modify(|it| it.stuck = Some(now));
         }
     }
 
