@@ -184,7 +184,10 @@ impl Keeper {
     ) -> Span {
         let labels = self.labels(folder);
         let labels = labels.each_ref().map(String::as_str);
-        let save = self.saves.entry(task).or_default();
+        // The task was given away while it was saved: its age is its next owner's to show.
+        let Some(save) = self.saves.get_mut(&task) else {
+            return Span::ZERO;
+        };
         match result {
             Ok(bytes) => {
                 let now = clock::now().as_event_time().seconds();

@@ -2,6 +2,7 @@
 //!
 //! Each worker writes its own row once a second from its own thread; readers take all of them.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 use catalogue::Plan;
@@ -14,6 +15,8 @@ pub struct Status {
     rows: Mutex<Vec<Row>>,
     tasks: IntGaugeVec,
     lag_seconds: GaugeVec,
+    /// By worker: the topics and partitions whose lag it shows.
+    lag_rows: Mutex<Vec<BTreeSet<[String; 2]>>>,
 }
 
 /// One worker.
@@ -41,6 +44,7 @@ impl Status {
             rows: Mutex::new(vec![Row::default(); workers]),
             tasks,
             lag_seconds,
+            lag_rows: Mutex::new(vec![BTreeSet::new(); workers]),
         };
         status.show(&status.rows());
         Ok(status)
@@ -52,9 +56,12 @@ impl Status {
         rows[worker].joined = joined;
         if !joined {
             rows[worker].tasks = TaskCounts::default();
-            self.lag_seconds.reset();
         }
         self.show(&rows);
+        drop(rows);
+        if !joined {
+            self.show_lags(worker, &[]);
+        }
     }
 
     /// Takes a worker's standing down.
@@ -63,6 +70,7 @@ impl Status {
         rows[worker].tasks = logic.tasks();
         self.show(&rows);
         drop(rows);
+        let mut lags = Vec::new();
         for (topic, partition, standing) in logic.standings() {
             let behind = standing.end.is_none_or(|end| standing.position < end);
             let since = standing
@@ -73,10 +81,28 @@ impl Status {
             } else {
                 0.0
             };
-            let topic = plan.topics[usize::from(topic.0)].name.as_str();
-            self.lag_seconds
-                .with_label_values(&[topic, &partition.to_string()])
-                .set(lag);
+            let topic = plan.topics[usize::from(topic.0)].name.clone();
+            lags.push(([topic, partition.to_string()], lag));
+        }
+        self.show_lags(worker, &lags);
+    }
+
+    /// Shows how far this worker's partitions are behind, and no longer those that it had before,
+    /// unless another worker of this process has them now.
+    fn show_lags(&self, worker: usize, lags: &[([String; 2], f64)]) {
+        let mut rows = self.lag_rows();
+        let own = lags.iter().map(|(place, _)| place.clone()).collect();
+        let before: BTreeSet<[String; 2]> = std::mem::replace(&mut rows[worker], own);
+        for place in before {
+            if !rows.iter().any(|row| row.contains(&place)) {
+                let labels = place.each_ref().map(String::as_str);
+                // It was set when it was this worker's.
+                let _ = self.lag_seconds.remove_label_values(&labels);
+            }
+        }
+        for (place, lag) in lags {
+            let labels = place.each_ref().map(String::as_str);
+            self.lag_seconds.with_label_values(&labels).set(*lag);
         }
     }
 
@@ -130,6 +156,12 @@ impl Status {
         show("restoring", sum(|tasks| tasks.restoring));
         show("fenced", sum(|tasks| tasks.fenced));
         show("serving", sum(|tasks| tasks.serving));
+    }
+
+    fn lag_rows(&self) -> MutexGuard<'_, Vec<BTreeSet<[String; 2]>>> {
+        self.lag_rows
+            .lock()
+            .expect("nothing panics while it holds the rows")
     }
 
     fn rows(&self) -> MutexGuard<'_, Vec<Row>> {

@@ -19,10 +19,14 @@ const DEFAULTS: [(&str, &str); 4] = [
 ];
 
 /// Ours for consumers; the user's win.
-const CONSUMER_DEFAULTS: [(&str, &str); 4] = [
+const CONSUMER_DEFAULTS: [(&str, &str); 6] = [
     // The default of 1000 ms leaves the fetcher idle whenever the queue was full for a moment.
     ("fetch.queue.backoff.ms", "10"),
     ("session.timeout.ms", "12000"),
+    // A rebalance is heard of within a second: what moves is shown again that much sooner.
+    ("heartbeat.interval.ms", "1000"),
+    // A commit on a connection that went silent is given up before long, not after a minute.
+    ("socket.timeout.ms", "10000"),
     ("queued.max.messages.kbytes", FETCHED_KIB),
     ("topic.metadata.refresh.interval.ms", "60000"),
 ];

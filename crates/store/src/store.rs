@@ -74,7 +74,13 @@ impl Store {
             return Ok(());
         };
         let made = std::fs::create_dir_all(folder);
-        made.map_err(|error| format!("{} can't be made: {error}", folder.display()))
+        made.map_err(|error| {
+            format!(
+                "{} can't be made: {error}; set url in [state] to a folder of its own, like \
+                 \"file:///home/me/kept-state\", or to a bucket",
+                folder.display()
+            )
+        })
     }
 
     /// A door for one worker.

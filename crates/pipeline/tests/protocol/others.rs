@@ -44,6 +44,22 @@ fn an_offset_moved_back_by_hand_is_told_and_ignored() {
     assert_eq!(foreign(&rig), []);
 }
 
+/// Nothing tells how far was published before the move: a counter must not be shown lower than it was.
+#[test]
+fn after_an_offset_was_moved_back_nothing_is_shown_before_all_is_read() {
+    let mut rig = crashed();
+    moved(&mut rig, 3);
+    rig.world.batch = 1;
+    rig.assign();
+    let mut before = rig.orders();
+    for _ in 0..60 {
+        rig.pass_a_tenth();
+        assert!(rig.orders().is_none_or(|shown| shown >= 15), "{before:?}");
+        before = rig.orders();
+    }
+    assert_eq!(rig.orders(), Some(15));
+}
+
 #[test]
 fn an_offset_moved_on_by_hand_is_told_and_waited_for() {
     let mut rig = crashed();

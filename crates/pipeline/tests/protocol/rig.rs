@@ -203,9 +203,13 @@ impl Rig {
     /// Ticks and deliveries for so long.
     pub fn pass(&mut self, seconds: i64) {
         for _ in 0..seconds * 10 {
-            self.world.now += SECOND / 10;
-            self.turn();
+            self.pass_a_tenth();
         }
+    }
+
+    pub fn pass_a_tenth(&mut self) {
+        self.world.now += SECOND / 10;
+        self.turn();
     }
 
     pub fn turn(&mut self) {
