@@ -228,11 +228,53 @@ pub const SNAPSHOT_FAILURES: OwnFamily = process(
     &["reason"],
     "Snapshots that could not be stored or restored, by reason",
 );
+/// Commits that went wrong.
+pub const COMMIT_FAILURES: OwnFamily = process(
+    "kept_commit_failures_total",
+    Counter,
+    &[],
+    "Commits that were refused, or not answered in time",
+);
+/// How large snapshots are.
+pub const SNAPSHOT_BYTES: OwnFamily = process(
+    "kept_snapshot_bytes",
+    Gauge,
+    &["topic", "partition"],
+    "Bytes written for the task's last snapshot, compressed",
+);
+/// How long snapshots take.
+pub const SNAPSHOT_SECONDS: OwnFamily = process(
+    "kept_snapshot_seconds",
+    Histogram,
+    &[],
+    "From handing a snapshot to the store to its yes",
+);
+/// Snapshots that can't be used.
+pub const SNAPSHOTS_REFUSED: OwnFamily = process(
+    "kept_snapshots_refused_total",
+    Counter,
+    &["reason"],
+    "Snapshots that can't be used, by reason",
+);
+/// Totals that began anew.
+pub const STATE_LOST: OwnFamily = process(
+    "kept_state_lost_total",
+    Counter,
+    &[],
+    "Tasks whose totals began anew because no snapshot was left",
+);
+/// What happened to tasks.
+pub const TASK_EVENTS: OwnFamily = process(
+    "kept_task_events_total",
+    Counter,
+    &["event"],
+    "What happened to tasks, by kind; the log has a line for each",
+);
 /// Records that were gone before they were read.
-pub const LOG_GAP: OwnFamily = process(
+pub const LOG_GAP: OwnFamily = task(
     "kept_log_gap_records_total",
     Counter,
-    &["topic"],
+    &["topic", "partition"],
     "Records that were gone from the log before they were read",
 );
 /// Troubles with HTTP.
@@ -253,7 +295,7 @@ pub const SCRAPE_SECONDS: OwnFamily = process(
 pub const SERIES: OwnFamily = process("kept_series", Gauge, &[], "Series in this exposition");
 
 /// All of them, in the order of the reference page.
-pub const OWN_FAMILIES: [OwnFamily; 29] = [
+pub const OWN_FAMILIES: [OwnFamily; 35] = [
     BUILD_INFO,
     TASKS,
     LAG_SECONDS,
@@ -276,8 +318,14 @@ pub const OWN_FAMILIES: [OwnFamily; 29] = [
     STATE_ENTRIES,
     STATE_BYTES,
     SNAPSHOT_SUCCESS,
+    SNAPSHOT_BYTES,
+    SNAPSHOT_SECONDS,
     SNAPSHOT_FAILURES,
+    SNAPSHOTS_REFUSED,
+    STATE_LOST,
+    TASK_EVENTS,
     COMMIT_SECONDS,
+    COMMIT_FAILURES,
     REBALANCES,
     KAFKA_ERRORS,
     HTTP_ERRORS,
