@@ -310,7 +310,7 @@ fn skew(book: &Book<'_>) -> Vec<Case> {
 
 fn losses() -> Vec<Case> {
     let entities: Pairs = &[("kpi", "x"), ("limit", "open"), ("partition", "0")];
-    let topic: Pairs = &[("topic", "shop.events")];
+    let topic: Pairs = &[("topic", "shop.events"), ("partition", "0")];
     let counters: [(&'static str, &str, Pairs); 3] = [
         (
             "KeptEntitiesOverflow",

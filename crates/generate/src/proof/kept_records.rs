@@ -47,7 +47,11 @@ const COUNTERS: [(&str, Pairs, u64); 8] = [
         11,
     ),
     (own::DEAD_LETTERS_LOST.name, &[], 13),
-    (own::LOG_GAP.name, &[("topic", "shop.events")], 17),
+    (
+        own::LOG_GAP.name,
+        &[("topic", "shop.events"), ("partition", "0")],
+        17,
+    ),
 ];
 
 /// The recorded numbers: counters by step, looked at after an hour and five minutes.

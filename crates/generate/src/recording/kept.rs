@@ -18,13 +18,14 @@ pub const TEN: Span = minutes(10);
 const NOT_SERVING: &str = "state=~\"catching_up|restoring|fenced\"";
 
 /// Task counters that are first taken per partition.
-const TASK_COUNTERS: [kept::OwnFamily; 6] = [
+const TASK_COUNTERS: [kept::OwnFamily; 7] = [
     kept::EVENTS,
     kept::REJECTED,
     kept::LATE,
     kept::TOO_LATE,
     kept::LABEL_OVERFLOW,
     kept::ENTITIES_OVERFLOW,
+    kept::LOG_GAP,
 ];
 
 /// All of them, in order.
@@ -143,7 +144,7 @@ fn totals(book: &Book<'_>) -> Vec<Rule> {
         record(label_overflow(), overflow(&kept::LABEL_OVERFLOW)),
         record(entities_overflow(), overflow(&kept::ENTITIES_OVERFLOW)),
         record(letters_lost(), own(&kept::DEAD_LETTERS_LOST)),
-        record(log_gap(), own(&kept::LOG_GAP)),
+        record(log_gap(), overflow(&kept::LOG_GAP)),
     ]
 }
 
