@@ -101,9 +101,8 @@ impl Reference {
         encode(Format::Text, &families(&self.plan, &views, &[]))
     }
 
-    /// Saves every task once; how that went. Nothing is saved that was saved before.
+    /// Saves every task once; how that went since the last time. Nothing is saved twice.
     pub fn save_all(&mut self) -> Vec<Made> {
-        self.saves.clear();
         for _ in 0..SAVING_TICKS {
             self.tick();
         }
