@@ -75,14 +75,21 @@ impl Log {
 }
 
 impl Log {
-    /// The topic was deleted and made anew, and somebody filled it again: `before` offsets come
-    /// first that were not there, and each record is stamped anew, a millisecond later.
+    /// The topic was deleted and made anew, and somebody filled it again: `before` records come first
+    /// that are no events, and each of the others is stamped anew, a millisecond later.
     pub fn recreate(&mut self, before: i64) {
         let records = std::mem::take(&mut self.records);
+        let first = records.front().map_or(0, |record| record.timestamp.0);
+        let strange = |offset| Stored {
+            offset,
+            timestamp: KafkaTime(first),
+            key: Vec::new(),
+            value: b"of another topic".to_vec(),
+        };
         *self = Log {
             start: 0,
             end: before,
-            records: VecDeque::new(),
+            records: (0..before).map(strange).collect(),
         };
         for record in records {
             let offset = self.end;
