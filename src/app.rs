@@ -12,7 +12,7 @@ use crossbeam_channel::RecvTimeoutError;
 use engine::View;
 use kafka::worker::{Fatal, Request, Setup, WorkerHandle};
 use kafka::{Board, Metrics, lease};
-use pipeline::{LogGap, Options};
+use pipeline::Options;
 use prometheus::Registry;
 use server::{Server, Sources};
 use store::Store;
@@ -145,10 +145,6 @@ impl Crew {
             None => None,
         };
         let location = store.as_ref().map_or("", |(store, _)| store.location());
-        let log_gap = match settings.state.log_gap {
-            catalogue::settings::LogGap::Continue => LogGap::Continue,
-            catalogue::settings::LogGap::Stop => LogGap::Stop,
-        };
         Ok(Crew {
             count,
             settings: settings.clone(),
@@ -160,7 +156,7 @@ impl Crew {
             options: Options {
                 lease: lease::length(&settings.kafka)?,
                 snapshot_every: settings.state.snapshot_every,
-                log_gap,
+                log_gap: settings.state.log_gap,
                 state: store.is_some(),
             },
             store,

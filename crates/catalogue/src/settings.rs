@@ -112,7 +112,8 @@ impl fmt::Debug for State {
     }
 }
 
-/// What to do about records that are gone from the log before they were read.
+/// What to do about records that are gone from the log before they were read, or about a log that is
+/// another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogGap {
     /// Count them, say so and go on after them.

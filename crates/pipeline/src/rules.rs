@@ -1,5 +1,6 @@
 //! What a worker is told once: its options, and the rules of the protocol.
 
+pub use catalogue::settings::LogGap;
 use events::Span;
 
 /// What a worker is told once.
@@ -14,16 +15,6 @@ pub struct Options {
     pub log_gap: LogGap,
     /// Whether there is a store: without one nothing is listed, loaded or saved.
     pub state: bool,
-}
-
-/// `[state] log_gap`: what to do when records are gone from the log before they were read, or the
-/// log is another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LogGap {
-    /// Go on; the gap is counted.
-    Continue,
-    /// Stop with a message.
-    Stop,
 }
 
 /// The rules that published numbers rest on. All true; only the simulator breaks one, to prove that
