@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use catalogue::{Plan, Settings};
 use crossbeam_channel::RecvTimeoutError;
 use engine::View;
-use kafka::worker::{Fatal, Request, Setup, WorkerHandle};
+use kafka::worker::{CHECK_GROUP_EVERY, Fatal, Request, Setup, WorkerHandle};
 use kafka::{Board, Metrics, lease};
 use pipeline::Options;
 use prometheus::Registry;
@@ -81,7 +81,7 @@ impl App {
 
     /// Whether everything that this instance owns is shown; if not, why.
     pub fn ready(&self) -> Result<(), String> {
-        self.status.ready(self.views().len())
+        ready(&self.status, self.views().len(), running(&self.workers))
     }
 
     /// Why a worker gave up, if one did.
@@ -150,7 +150,7 @@ impl Crew {
             settings: settings.clone(),
             plan: Arc::clone(plan),
             board: Arc::new(Board::new()),
-            status: Arc::new(Status::new(count, registry)?),
+            status: Arc::new(Status::new(count, location, registry)?),
             metrics: Metrics::register(registry)?,
             notices: Notices::register(plan, location, registry)?,
             options: Options {
@@ -170,6 +170,7 @@ impl Crew {
             plan: Arc::clone(&self.plan),
             board: Arc::clone(&self.board),
             metrics: self.metrics.clone(),
+            check_group_every: CHECK_GROUP_EVERY,
         };
         let keeper = self
             .store
@@ -190,17 +191,30 @@ fn sources(
 ) -> Sources {
     let (board, status) = (Arc::clone(&crew.board), Arc::clone(&crew.status));
     let shown = Arc::clone(&crew.board);
-    let (asked, probed) = (Arc::clone(workers), Arc::clone(workers));
+    let [asked, probed, owning] = [(); 3].map(|()| Arc::clone(workers));
     let (of_plan, on_board) = (Arc::clone(plan), Arc::clone(&crew.board));
     Sources {
         plan: Arc::clone(plan),
         views: Arc::new(move || board.views(lease::now())),
         registry,
-        ready: Arc::new(move || status.ready(shown.views(lease::now()).len())),
+        ready: Arc::new(move || {
+            let views = shown.views(lease::now()).len();
+            ready(&status, views, running(&owning))
+        }),
         alive: Arc::new(move || alive(running(&probed))),
         overdue: Arc::new(move |kpi: &str, limit| {
             overdue::ask(running(&asked), &on_board, &of_plan, kpi, limit)
         }),
+    }
+}
+
+/// Whether everything is shown that should be, or why not. `shown`: tasks on the board.
+fn ready(status: &Status, shown: usize, workers: &[WorkerHandle]) -> Result<(), String> {
+    let uncovered = workers.iter().find_map(WorkerHandle::uncovered);
+    match (status.ready(shown), uncovered) {
+        (ready, None) => ready,
+        (Ok(()), Some(uncovered)) => Err(uncovered),
+        (Err(reasons), Some(uncovered)) => Err(format!("{reasons}\n{uncovered}")),
     }
 }
 

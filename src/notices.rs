@@ -1,7 +1,7 @@
 //! What happens to tasks, told: each occurrence is one count and one line in the log.
 //!
 //! What goes on while something is down (a commit refused each second) is counted each time and
-//! logged at most once a minute.
+//! logged at most once a minute; a task that waits for the store is not hushed by one that doesn't.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -45,7 +45,8 @@ pub struct Notices {
     commit_failures: IntCounter,
     state_lost: IntCounter,
     refused: IntCounterVec,
-    quiet_until: Arc<Mutex<[Option<Instant>; EVENTS.len()]>>,
+    /// By event, and whether a task waits.
+    quiet_until: Arc<Mutex<[[Option<Instant>; 2]; EVENTS.len()]>>,
 }
 
 /// How loud a notice is.
@@ -126,17 +127,21 @@ impl Notices {
             Weight::Good => info!(worker, event = event_name, "{text}"),
             Weight::Odd => warn!(worker, event = event_name, "{text}"),
             Weight::Loss => error!(worker, event = event_name, "{text}"),
-            Weight::Bad if self.is_due(event) => warn!(worker, event = event_name, "{text}"),
+            Weight::Bad if self.is_due(event, notice) => {
+                warn!(worker, event = event_name, "{text}")
+            }
             Weight::Bad => debug!(worker, event = event_name, "{text}"),
         }
     }
 
-    fn is_due(&self, event: usize) -> bool {
+    fn is_due(&self, event: usize, notice: &Notice) -> bool {
+        let waits = matches!(notice, Notice::StoreUnavailable { waits: true, .. });
         let now = Instant::now();
         let mut quiet = self.quiet_until.lock().expect("nothing panics in here");
-        let due = quiet[event].is_none_or(|until| now >= until);
+        let quiet = &mut quiet[event][usize::from(waits)];
+        let due = quiet.is_none_or(|until| now >= until);
         if due {
-            quiet[event] = Some(now + QUIET);
+            *quiet = Some(now + QUIET);
         }
         due
     }
@@ -163,11 +168,21 @@ impl Notices {
                 let text = format!("{place} is not the log it was, it is read anew: {detail}");
                 (7, Loss, text)
             }
-            Notice::StoreUnavailable { task, detail } => {
-                let task = self.task(*task);
-                let text = format!(
-                    "{task}: the state store can't be used now, it is tried again: {detail}"
-                );
+            Notice::StoreUnavailable {
+                task,
+                detail,
+                waits,
+            } => {
+                let (task, store) = (self.task(*task), &self.store);
+                let text = match waits {
+                    true => format!(
+                        "{task} is not shown yet: it waits for its snapshots in the state store at \
+                         {store}, which is asked again every few seconds: {detail}"
+                    ),
+                    false => format!(
+                        "{task}: the state store can't be used now, it is tried again: {detail}"
+                    ),
+                };
                 (8, Bad, text)
             }
             Notice::CommitFailed { detail } => {
@@ -269,12 +284,18 @@ impl Notices {
 
 fn foreign_commit(place: &str, offset: i64, used: bool) -> String {
     let what = match used {
-        true => "it counts from there, or is shown when it is there",
-        false => "ignored, because the state is further already",
+        true => {
+            "no record is skipped or counted twice for it: a state that is saved goes on from where it \
+             is, and is shown when it has read up to there; only without one, counting begins there"
+        }
+        false => {
+            "it is ignored: the state has read further already, and totals that were shown are not \
+             taken back"
+        }
     };
     format!(
-        "{place}: offset {offset} was committed by somebody else ({what}); to begin anew use \
-         `kept state reset`"
+        "{place}: the group's committed offset {offset} was not set by Kept (moved by hand, or does \
+         another program use this group?); {what}. To begin anew use `kept state reset`"
     )
 }
 
@@ -374,9 +395,33 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_waits_for_the_store_names_it_and_is_not_hushed_by_others() {
+        let (notices, _) = notices();
+        let unavailable = |waits| Notice::StoreUnavailable {
+            task: TaskId {
+                group: 0,
+                partition: 3,
+            },
+            detail: "503".to_owned(),
+            waits,
+        };
+        let due = |waits| notices.is_due(8, &unavailable(waits));
+        assert_eq!(
+            [due(false), due(false), due(true), due(true)],
+            [true, false, true, false]
+        );
+        let text = notices.describe(&unavailable(true)).2;
+        assert!(text.contains("waits for its snapshots in the state store at file:///state/group"));
+        assert!(
+            text.starts_with("task events/3 is not shown yet") && text.ends_with("503"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn an_offset_moved_by_hand_is_counted_and_says_what_comes_of_it() {
         let (notices, registry) = notices();
-        for (used, expected) in [(true, "counts from there"), (false, "ignored")] {
+        for (used, expected) in [(true, "counting begins there"), (false, "it is ignored")] {
             let moved = Notice::ForeignCommit {
                 topic: TopicId(0),
                 partition: 3,
@@ -385,7 +430,8 @@ mod tests {
             };
             notices.tell(0, &moved);
             let text = notices.describe(&moved).2;
-            assert!(text.starts_with("events partition 3: offset 17"), "{text}");
+            let offset = "events partition 3: the group's committed offset 17 was not set by Kept";
+            assert!(text.starts_with(offset), "{text}");
             assert!(text.contains(expected), "{text}");
         }
         let told = counted(&registry, "kept_task_events_total", "foreign_commit");

@@ -12,6 +12,8 @@ use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 
 /// See the file's header.
 pub struct Status {
+    /// Where snapshots are, for messages; empty without a store.
+    store: String,
     rows: Mutex<Vec<Row>>,
     tasks: IntGaugeVec,
     lag_seconds: GaugeVec,
@@ -20,16 +22,19 @@ pub struct Status {
 }
 
 /// One worker.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Row {
     /// The group has given it its share, which may be empty.
     joined: bool,
     tasks: TaskCounts,
+    /// How many of them wait for a store that doesn't answer, and its last words.
+    store_waits: Option<(usize, String)>,
 }
 
 impl Status {
-    /// Registers `kept_tasks` and `kept_consumer_lag_seconds`; fails if a name is taken.
-    pub fn new(workers: usize, registry: &Registry) -> prometheus::Result<Status> {
+    /// Registers `kept_tasks` and `kept_consumer_lag_seconds`; fails if a name is taken. `store`:
+    /// where snapshots are, empty without.
+    pub fn new(workers: usize, store: &str, registry: &Registry) -> prometheus::Result<Status> {
         let tasks = Opts::new(
             "kept_tasks",
             "Tasks (partitions with their state), by state",
@@ -41,6 +46,7 @@ impl Status {
         registry.register(Box::new(tasks.clone()))?;
         registry.register(Box::new(lag_seconds.clone()))?;
         let status = Status {
+            store: store.to_owned(),
             rows: Mutex::new(vec![Row::default(); workers]),
             tasks,
             lag_seconds,
@@ -55,7 +61,7 @@ impl Status {
         let mut rows = self.rows();
         rows[worker].joined = joined;
         if !joined {
-            rows[worker].tasks = TaskCounts::default();
+            rows[worker] = Row::default();
         }
         self.show(&rows);
         drop(rows);
@@ -68,6 +74,8 @@ impl Status {
     pub fn update(&self, worker: usize, logic: &Worker, plan: &Plan, now: WallTime) {
         let mut rows = self.rows();
         rows[worker].tasks = logic.tasks();
+        let waits = logic.waits_for_store();
+        rows[worker].store_waits = waits.map(|(tasks, last)| (tasks, last.to_owned()));
         self.show(&rows);
         drop(rows);
         let mut lags = Vec::new();
@@ -135,6 +143,7 @@ impl Status {
                 "{restoring} tasks are getting back to what is committed"
             ));
         }
+        reasons.extend(self.store_waits(&rows));
         if fenced > 0 {
             reasons.push(format!(
                 "{fenced} tasks are fenced: no commit went through for as long as a lease"
@@ -145,6 +154,20 @@ impl Status {
         } else {
             Err(reasons.join("\n"))
         }
+    }
+
+    /// Who waits for the store, and what it says.
+    fn store_waits(&self, rows: &[Row]) -> Option<String> {
+        let waits: Vec<&(usize, String)> = rows
+            .iter()
+            .filter_map(|row| row.store_waits.as_ref())
+            .collect();
+        let (_, last) = waits.last()?;
+        let tasks: usize = waits.iter().map(|wait| wait.0).sum();
+        let store = &self.store;
+        Some(format!(
+            "{tasks} of them wait for the state store at {store}: {last}"
+        ))
     }
 
     fn show(&self, rows: &[Row]) {

@@ -134,7 +134,7 @@ fn start(
         state: keeper.is_some(),
     };
     let notices = Notices::register(plan, store.location(), &registry)?;
-    let status = Arc::new(Status::new(1, &registry)?);
+    let status = Arc::new(Status::new(1, "", &registry)?);
     let mut logic = Logic::new(0, plan, options, keeper, notices, status);
     let setup = Setup {
         number: 0,
@@ -142,6 +142,7 @@ fn start(
         plan: Arc::clone(plan),
         board: Arc::clone(board),
         metrics: Metrics::register(&registry)?,
+        check_group_every: kafka::worker::CHECK_GROUP_EVERY,
     };
     let asks = measured != Measured::Unasked;
     Ok(kafka::worker::spawn(setup, move |call| match call {

@@ -2,14 +2,19 @@
 //!
 //! An assignment is answered at once, with nothing: librdkafka then goes on with the group's
 //! business while the logic finds out where each partition begins. The start offsets come in the
-//! list that is assigned later; nothing is sought. A partition is forwarded before it is assigned:
-//! otherwise it would already have put records on the group's queue.
+//! list that is assigned later. A partition is forwarded before it is assigned: otherwise it would
+//! already have put records on the group's queue.
+//!
+//! librdkafka's `assign` (the only way under the eager protocol) replaces all there is. So the whole
+//! share is assigned as soon as some of it begins; what doesn't begin yet is parked: paused before it
+//! is assigned, so that nothing of it is fetched, and set to its own offset when it begins.
 
 use std::time::{Duration, Instant};
 
 use catalogue::plan::{Plan, TopicId};
 use pipeline::Assignment;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::batch::BatchQueue;
@@ -27,6 +32,8 @@ pub(crate) struct Share {
     held: bool,
     /// By topic and partition.
     partitions: Vec<Place>,
+    /// Whether librdkafka was told of it.
+    assigned: bool,
     /// It is to be given back by then.
     release_by: Option<Instant>,
 }
@@ -56,8 +63,14 @@ impl Share {
     pub(crate) fn begin(&mut self, partitions: Vec<Place>) {
         self.number += 1;
         self.held = true;
+        self.assigned = false;
         self.partitions = partitions;
         self.release_by = None;
+    }
+
+    /// Whether librdkafka has to be told of it still; it counts as told from now on.
+    pub(crate) fn is_to_be_assigned(&mut self) -> bool {
+        !std::mem::replace(&mut self.assigned, true)
     }
 
     /// It is to be given back, soon.
@@ -88,21 +101,36 @@ pub(crate) fn accept(consumer: &BaseConsumer<Context>) -> Result<(), Fatal> {
     assign(consumer, &TopicPartitionList::new())
 }
 
-/// Begins to deliver these partitions from these offsets.
+/// Begins to deliver a share from these offsets; those of its partitions that have none are parked.
 pub(crate) fn deliver(
     consumer: &BaseConsumer<Context>,
     queue: &BatchQueue,
     plan: &Plan,
+    share: &[Place],
     starts: &[Assignment],
 ) -> Result<(), Fatal> {
-    let mut list = TopicPartitionList::with_capacity(starts.len());
-    for one in starts {
-        let name = &plan.topics[usize::from(one.topic.0)].name;
-        queue.forward(name, one.partition);
-        list.add_partition_offset(name, one.partition, Offset::Offset(one.start))
-            .map_err(|error| Fatal::Client(error.to_string()))?;
+    let fatal = |error: KafkaError| Fatal::Client(error.to_string());
+    let mut all = TopicPartitionList::with_capacity(share.len());
+    let (mut open, mut parked) = (TopicPartitionList::new(), TopicPartitionList::new());
+    for (topic, partition) in share {
+        let name = &plan.topics[usize::from(topic.0)].name;
+        let mut starts = starts.iter();
+        let start = starts.find(|one| (one.topic, one.partition) == (*topic, *partition));
+        queue.forward(name, *partition);
+        let offset = Offset::Offset(start.map_or(0, |one| one.start));
+        all.add_partition_offset(name, *partition, offset)
+            .map_err(fatal)?;
+        let flow = if start.is_some() {
+            &mut open
+        } else {
+            &mut parked
+        };
+        flow.add_partition(name, *partition);
     }
-    assign(consumer, &list)
+    // A pause outlives an assignment: a partition that had it in one before would never flow again.
+    consumer.resume(&open).map_err(fatal)?;
+    consumer.pause(&parked).map_err(fatal)?;
+    assign(consumer, &all)
 }
 
 fn assign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Result<(), Fatal> {
@@ -168,7 +196,9 @@ mod tests {
         assert!(!share.is_overdue(now) && share.is_overdue(now + RELEASE_WITHIN));
         share.end();
         assert!(!share.is_held() && !share.is_revoked() && share.partitions().is_empty());
+        assert!(share.is_to_be_assigned() && !share.is_to_be_assigned());
         share.begin(Vec::new());
+        assert!(share.is_to_be_assigned());
         assert!(share.is_current(2) && !share.is_current(1));
     }
 }

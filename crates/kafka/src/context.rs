@@ -111,6 +111,8 @@ impl ConsumerContext for Context {
 /// librdkafka's own log, one level lower than it thinks: its troubles come as errors as well.
 pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // What it can't go on after ends the worker, which says why.
+        _ if facility == "FATAL" => debug!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             warn!(facility, "librdkafka: {message}");
         }

@@ -44,8 +44,8 @@ pub(crate) struct Hands<'s, L> {
 pub(crate) struct Orders {
     /// Look this share up, for so much history.
     pub(crate) look_up: Option<(u64, Span)>,
-    /// Begin to deliver this share.
-    pub(crate) assign: Option<(u64, Vec<Assignment>)>,
+    /// Begin to deliver these partitions of a share, in this order.
+    pub(crate) assign: Vec<(u64, Vec<Assignment>)>,
     /// Give the share back.
     pub(crate) release: bool,
     /// Leave and join again.
@@ -139,7 +139,7 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
                 self.orders.look_up = Some((assignment, reach));
             }
             Effect::Assign { assignment, starts } => {
-                self.orders.assign = Some((assignment, starts));
+                self.orders.assign.push((assignment, starts));
             }
             Effect::Commit { commit, offsets } => self.commit(commit, &offsets),
             Effect::Publish { views, until } => self.setup.board.publish(number, views, until),

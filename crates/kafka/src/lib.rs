@@ -23,6 +23,7 @@ mod commit_queue;
 mod commits;
 pub mod compaction;
 mod context;
+mod coverage;
 mod ends;
 mod hands;
 pub mod lease;

@@ -3,7 +3,8 @@
 //! What librdkafka still delivers of partitions that are not owned is turned away here. A resumed
 //! partition is first set to our own next offset: librdkafka's position is one too far when the
 //! partition was paused at its end, because its batch reading counts the end-of-partition event as
-//! a record (`rd_kafka_q_serve_rkmessages`, 2.12.1).
+//! a record (`rd_kafka_q_serve_rkmessages`, 2.12.1). A parked partition (`assignment`) begins the same
+//! way; until librdkafka has taken its offset, what it delivers is from elsewhere and turned away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 struct Owned {
     next: i64,
     flow: Flow,
+    /// librdkafka isn't where it begins yet.
+    parked: bool,
     lag: IntGauge,
     end: i64,
 }
@@ -59,6 +62,23 @@ impl Partitions {
     /// These are owned from now on, in place of all before.
     pub(crate) fn assign(&mut self, assigned: &[Assignment], metrics: &Metrics) {
         self.revoke(metrics);
+        self.own(assigned, false, metrics);
+    }
+
+    /// These are owned too; they were parked and flow from their offsets on.
+    pub(crate) fn add(
+        &mut self,
+        added: &[Assignment],
+        consumer: &BaseConsumer<Context>,
+        metrics: &Metrics,
+    ) {
+        self.own(added, true, metrics);
+        for one in added {
+            self.resume(one.topic, one.partition, consumer, metrics);
+        }
+    }
+
+    fn own(&mut self, assigned: &[Assignment], parked: bool, metrics: &Metrics) {
         for assignment in assigned {
             let name = self.name(assignment.topic);
             let lag = metrics
@@ -67,6 +87,7 @@ impl Partitions {
             let owned = Owned {
                 next: assignment.start,
                 flow: Flow::Open,
+                parked,
                 lag,
                 end: assignment.start,
             };
@@ -129,7 +150,7 @@ impl Partitions {
     /// Moves the next offset on. False: not owned, or it was there before.
     pub(crate) fn advance(&mut self, topic: TopicId, partition: i32, next: i64) -> bool {
         match self.owned(topic, partition) {
-            Some(owned) if next >= owned.next => {
+            Some(owned) if next >= owned.next && !owned.parked => {
                 owned.next = next;
                 true
             }
@@ -181,7 +202,7 @@ impl Partitions {
             return;
         };
         match result {
-            Ok(()) => owned.flow = Flow::Open,
+            Ok(()) => (owned.flow, owned.parked) = (Flow::Open, false),
             Err(error) => {
                 owned.flow = Flow::Resuming;
                 metrics.trouble(Trouble::Flow, &format!("resuming a partition: {error}"));

@@ -4,18 +4,20 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use pipeline::Input;
+use pipeline::{Assignment, Input};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::assignment::{accept, check_joined, deliver, places};
 use crate::batch::BatchQueue;
 use crate::context::Rebalance;
+use crate::coverage::CoverageAsker;
 use crate::ends::EndsAsker;
 use crate::hands::{Hands, Orders};
 use crate::look_up::{Looker, Question};
 use crate::metrics::Liveness;
+use crate::settings::instance_id;
 use crate::topics::Topics;
 use crate::worker::{Call, Fatal, Request};
 
@@ -33,6 +35,7 @@ pub(crate) struct Rounds<'s, 'h, L> {
     pub(crate) topics: Topics<'s>,
     pub(crate) asker: &'h EndsAsker,
     pub(crate) looker: &'h Looker,
+    pub(crate) coverage: &'h CoverageAsker,
     pub(crate) queue: BatchQueue,
     pub(crate) hands: &'h mut Hands<'s, L>,
     /// The end is asked for, and comes by then at the latest.
@@ -56,6 +59,7 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             self.hands.take_commits();
             self.take_look_up();
             self.take_ends();
+            self.rejoin();
             self.read_batch();
             self.hands.tick();
             self.carry_out_orders()?;
@@ -96,10 +100,10 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         for _ in 0..GROUP_EVENTS {
             match self.hands.consumer.poll(Duration::ZERO) {
                 None => {}
-                // Counted and logged by the context already.
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                    return Err(Fatal::Client(code.to_string()));
+                    return Err(self.fatal(code));
                 }
+                // Counted and logged by the context already.
                 Some(Err(_)) => {}
                 Some(Ok(_)) => panic!("a record came on the group's queue: it would be lost"),
             }
@@ -126,6 +130,18 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         Ok(())
     }
 
+    /// What librdkafka can't go on after.
+    fn fatal(&self, code: RDKafkaErrorCode) -> Fatal {
+        let fatal = self.hands.consumer.client().fatal_error();
+        let (code, text) = fatal.unwrap_or_else(|| (code, code.to_string()));
+        let setup = self.hands.setup;
+        let instance = instance_id(&setup.settings, setup.number);
+        match (code, instance) {
+            (RDKafkaErrorCode::FencedInstanceId, Some(instance)) => Fatal::Fenced(instance),
+            _ => Fatal::Client(text),
+        }
+    }
+
     fn assigned(&mut self, list: &TopicPartitionList) -> Result<(), Fatal> {
         let hands = &mut *self.hands;
         hands.orders = Orders::default();
@@ -136,6 +152,7 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             .assigned(hands.setup.number, places.len());
         check_joined(&hands.setup.plan, &places)?;
         accept(hands.consumer)?;
+        self.coverage.watch(places.is_empty());
         hands.share.begin(places.clone());
         let input = Input::Assigned {
             assignment: hands.share.number(),
@@ -179,19 +196,37 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
                 reach,
             });
         }
-        if let Some((assignment, starts)) = assign
-            && self.hands.share.is_current(assignment)
-            && self.stop_by.is_none()
-        {
-            let hands = &mut *self.hands;
-            deliver(hands.consumer, &self.queue, &hands.setup.plan, &starts)?;
-            hands.partitions.assign(&starts, &hands.setup.metrics);
-            self.asker.ask(assignment, hands.partitions.named());
+        for (assignment, starts) in assign {
+            self.begin_delivery(assignment, &starts)?;
         }
         self.release(release);
         if start_over && self.stop_by.is_none() {
             self.topics.start_over(self.hands.consumer);
         }
+        Ok(())
+    }
+
+    /// The share begins with these partitions, or these are added to it.
+    fn begin_delivery(&mut self, assignment: u64, starts: &[Assignment]) -> Result<(), Fatal> {
+        let hands = &mut *self.hands;
+        if !hands.share.is_current(assignment) || self.stop_by.is_some() {
+            return Ok(());
+        }
+        let metrics = &hands.setup.metrics;
+        if hands.share.is_to_be_assigned() {
+            let share = hands.share.partitions();
+            deliver(
+                hands.consumer,
+                &self.queue,
+                &hands.setup.plan,
+                share,
+                starts,
+            )?;
+            hands.partitions.assign(starts, metrics);
+        } else {
+            hands.partitions.add(starts, hands.consumer, metrics);
+        }
+        self.asker.ask(assignment, hands.partitions.named());
         Ok(())
     }
 
@@ -240,9 +275,19 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         }
     }
 
+    /// Joins the group anew if it forgot about partitions while this worker has none.
+    fn rejoin(&mut self) {
+        let share = &self.hands.share;
+        let idle = share.is_held() && !share.is_revoked() && share.partitions().is_empty();
+        if self.coverage.wants_to_rejoin() && idle && self.stop_by.is_none() {
+            self.topics.start_over(self.hands.consumer);
+        }
+    }
+
     fn read_batch(&mut self) {
         let hands = &mut *self.hands;
-        let starting = hands.share.is_held() && hands.partitions.is_empty();
+        let given = hands.share.is_held() && !hands.share.partitions().is_empty();
+        let starting = given && hands.partitions.is_empty();
         let wait = match starting || hands.commits.is_waiting() {
             true => SHORT_WAIT,
             false => BATCH_WAIT,

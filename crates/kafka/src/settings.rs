@@ -53,17 +53,25 @@ const LETTER_DEFAULTS: [(&str, &str); 6] = [
     ("message.max.bytes", "33554432"),
 ];
 
+const INSTANCE_ID: &str = "group.instance.id";
+
 /// For a client without a group: metadata, administration, producing.
 pub(crate) fn client_config(settings: &Settings) -> ClientConfig {
     config(settings, &[])
 }
 
+/// Who worker number `worker` is in the group, if the settings say so: each has to be somebody.
+pub(crate) fn instance_id(settings: &Settings, worker: usize) -> Option<String> {
+    let mut client = settings.client.iter();
+    let instance = client.rfind(|(name, _)| name == INSTANCE_ID)?;
+    Some(format!("{}-{worker}", instance.1))
+}
+
 /// For worker number `worker`, a member of the group.
 pub(crate) fn consumer_config(settings: &Settings, worker: usize) -> ClientConfig {
     let mut config = config(settings, &CONSUMER_DEFAULTS);
-    if let Some(instance) = config.get("group.instance.id") {
-        let instance = format!("{instance}-{worker}");
-        config.set("group.instance.id", instance);
+    if let Some(instance) = instance_id(settings, worker) {
+        config.set(INSTANCE_ID, instance);
     }
     config.set("group.id", &settings.group);
     for (name, value) in CONSUMER_OWNED {

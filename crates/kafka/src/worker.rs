@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use catalogue::plan::{KpiId, Plan};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -22,6 +22,7 @@ use crate::board::Board;
 use crate::commit_queue::CommitQueue;
 use crate::commits::Commits;
 use crate::context::Context;
+use crate::coverage::{CoverageAsker, Uncovered};
 use crate::ends::EndsAsker;
 use crate::hands::{Hands, Orders};
 use crate::letters::DeadLetters;
@@ -31,6 +32,9 @@ use crate::partitions::Partitions;
 use crate::round::Rounds;
 use crate::settings::{Settings, consumer_config};
 use crate::topics::Topics;
+
+/// `Setup::check_group_every` of a service.
+pub const CHECK_GROUP_EVERY: Duration = Duration::from_secs(30);
 
 /// What the loop asks of the logic.
 pub enum Call<'a, 'b> {
@@ -72,8 +76,10 @@ pub enum Fatal {
     Settings(String),
     /// Topics that one promise joins have different numbers of partitions.
     PartitionCounts(String),
-    /// librdkafka reports that this client can't go on, such as a fenced `group.instance.id`.
+    /// librdkafka reports that this client can't go on.
     Client(String),
+    /// Another process has taken this one's place in the group: who this one is there.
+    Fenced(String),
     /// The logic refuses to go on: what has to be done, in the user's words.
     Refused(String),
 }
@@ -83,6 +89,11 @@ impl std::fmt::Display for Fatal {
         match self {
             Fatal::Settings(text) => write!(f, "Kafka settings: {text}"),
             Fatal::PartitionCounts(text) | Fatal::Refused(text) => f.write_str(text),
+            Fatal::Fenced(instance) => write!(
+                f,
+                "another process uses this group.instance.id (\"{instance}\") and has taken this \
+                 one's place in the group: give each process its own in [kafka.client]"
+            ),
             Fatal::Client(text) => write!(f, "the Kafka client can't go on: {text}"),
         }
     }
@@ -103,6 +114,8 @@ pub struct Setup {
     pub board: Arc<Board>,
     /// Where troubles are counted.
     pub metrics: Metrics,
+    /// How often a worker whose share is empty looks whether the group has all partitions.
+    pub check_group_every: Duration,
 }
 
 /// A running worker.
@@ -110,6 +123,7 @@ pub struct WorkerHandle {
     requests: Sender<Request>,
     ended: Receiver<Result<(), Fatal>>,
     liveness: Arc<Liveness>,
+    uncovered: Arc<Uncovered>,
     thread: JoinHandle<()>,
 }
 
@@ -127,6 +141,16 @@ impl WorkerHandle {
     /// When its loop last came round.
     pub fn liveness(&self) -> Arc<Liveness> {
         Arc::clone(&self.liveness)
+    }
+
+    /// Which partitions nobody of the group has, if this worker has none and found that out.
+    pub fn uncovered(&self) -> Option<String> {
+        self.uncovered.get()
+    }
+
+    /// How often it looked whether the group has all partitions.
+    pub fn group_checks(&self) -> u64 {
+        self.uncovered.checks()
     }
 
     /// Receives once, when the worker has ended: why, if it gave up. Disconnected: it panicked.
@@ -150,6 +174,7 @@ where
     let liveness = Arc::new(Liveness::new());
     let worker = Connected::new(setup)?;
     let beat = Arc::clone(&liveness);
+    let uncovered = Arc::clone(&worker.uncovered);
     let thread = std::thread::Builder::new()
         .name("kept-worker".into())
         .spawn(move || {
@@ -162,6 +187,7 @@ where
         requests,
         ended,
         liveness,
+        uncovered,
         thread,
     })
 }
@@ -179,6 +205,7 @@ struct Connected {
     setup: Setup,
     consumer: Arc<BaseConsumer<Context>>,
     letters: Option<DeadLetters>,
+    uncovered: Arc<Uncovered>,
 }
 
 impl Connected {
@@ -193,6 +220,7 @@ impl Connected {
             setup,
             consumer: Arc::new(consumer),
             letters,
+            uncovered: Arc::default(),
         })
     }
 
@@ -209,6 +237,7 @@ impl Connected {
             setup,
             consumer,
             letters,
+            uncovered,
         } = self;
         let queue = BatchQueue::new(&consumer);
         let mut hands = Hands {
@@ -225,17 +254,19 @@ impl Connected {
         };
         let asker = EndsAsker::start(Arc::clone(&consumer), setup.metrics.clone());
         let looker = Looker::start(Arc::clone(&consumer), setup.clone());
+        let coverage = CoverageAsker::start(Arc::clone(&consumer), setup.clone(), uncovered);
         let result = Rounds {
             topics: Topics::new(&setup),
             asker: &asker,
             looker: &looker,
+            coverage: &coverage,
             queue,
             hands: &mut hands,
             stop_by: None,
         }
         .run(requests, liveness);
         hands.end();
-        drop((asker, looker, hands));
+        drop((asker, looker, coverage, hands));
         consumer.context().close();
         // Before the group hears of it: nobody else shows these tasks yet.
         setup.board.withdraw_all(setup.number);

@@ -2,7 +2,8 @@
 //!
 //! A share of the group goes through these hands: `Assigned` -> `LookUp`, `List` -> `LookedUp`,
 //! `Listed` -> perhaps `Load` -> `Loaded` -> perhaps `Commit` (a brand-new group's start) ->
-//! `Committed` -> `Assign`, after which records flow; about once a second `Commit` -> `Committed`
+//! `Committed` -> `Assign`, after which records flow (tasks that get ready later are added by an
+//! `Assign` of their own); about once a second `Commit` -> `Committed`
 //! -> `Publish`; now and then `Save` -> `Saved`; at last `Revoked` (or `Stopping`) -> a last
 //! `Commit` -> `Release`. Every question has one answer, which may come late or never; answers for
 //! a share that is over are dropped here, by their `assignment` or `commit` number.
@@ -203,11 +204,12 @@ pub enum Effect {
         /// As `Listed` gave it.
         name: String,
     },
-    /// Begin to deliver the share.
+    /// Begin to deliver these partitions of the share. Others of it may follow: until then nothing
+    /// of them is delivered.
     Assign {
         /// The share.
         assignment: u64,
-        /// Each of its partitions.
+        /// All partitions of some of its tasks, none that is delivered already.
         starts: Vec<Assignment>,
     },
     /// Commit these offsets to the group, without waiting. At most one commit is in flight. What was
@@ -363,6 +365,8 @@ pub enum Notice {
         task: TaskId,
         /// Its words.
         detail: String,
+        /// Whether the task can't begin without it; else it goes on all the same.
+        waits: bool,
     },
     /// A commit was refused or lost.
     CommitFailed {

@@ -2,7 +2,8 @@
 //! them; brand-new ones for the commit of where they begin.
 //!
 //! A store that doesn't answer is asked again for as long as it takes: beginning anew because a
-//! store is down would lose what is in it.
+//! store is down would lose what is in it. Only a task whose state is still in memory goes on
+//! without its answer.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,6 +20,8 @@ use crate::running::Running;
 const RETRY: Span = Span::from_seconds(3);
 /// A question to the store that has no answer for so long is asked again.
 const PATIENCE: Span = Span::from_seconds(60);
+/// Tasks that are ready wait for the others of their share for so long.
+const TOGETHER: Span = Span::from_seconds(1);
 
 /// See the file's header.
 #[derive(Debug)]
@@ -28,13 +31,16 @@ pub(crate) struct Preparing {
     pub(crate) tasks: Vec<Pending>,
     /// The commit of the first offsets of brand-new tasks.
     pub(crate) first_commit: FirstCommit,
+    /// Until then those that are ready wait for the others.
+    pub(crate) together_until: LeaseTime,
 }
 
 /// See `Preparing::first_commit`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FirstCommit {
     NotSent,
-    Sent,
+    /// By this number.
+    Sent(u64),
     /// Refused: sent again at a tick from then on.
     Again(LeaseTime),
 }
@@ -50,6 +56,8 @@ pub(crate) struct Pending {
     pub(crate) refused: Vec<String>,
     /// The format version of a snapshot that only a newer Kept reads, if there is one.
     pub(crate) newer: Option<u16>,
+    /// The last words of a store that doesn't give what was asked for.
+    pub(crate) trouble: Option<String>,
 }
 
 /// What the store has of a task.
@@ -89,23 +97,64 @@ pub(crate) struct Loading {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Begun {
     Committed,
+    BeingCommitted,
     ToBeCommitted,
 }
 
 impl Preparing {
-    pub(crate) fn new(partitions: &[(TopicId, i32)], tasks: &[TaskId]) -> Preparing {
+    pub(crate) fn new(partitions: &[(TopicId, i32)], tasks: &[TaskId], at: LeaseTime) -> Preparing {
         let pending = |id: &TaskId| Pending {
             id: *id,
             names: Names::Unasked,
             step: Step::Waiting,
             refused: Vec::new(),
             newer: None,
+            trouble: None,
         };
         Preparing {
             partitions: partitions.to_vec(),
             positions: BTreeMap::new(),
             tasks: tasks.iter().map(pending).collect(),
             first_commit: FirstCommit::NotSent,
+            together_until: LeaseTime(at.0.saturating_add(TOGETHER.0)),
+        }
+    }
+
+    /// A task of it.
+    pub(crate) fn pending(&mut self, task: TaskId) -> Option<&mut Pending> {
+        self.tasks.iter_mut().find(|pending| pending.id == task)
+    }
+
+    /// The states that are ready.
+    pub(crate) fn ready(&mut self) -> impl Iterator<Item = &mut Running> {
+        self.tasks
+            .iter_mut()
+            .filter_map(|pending| match &mut pending.step {
+                Step::Ready(running, _) => Some(&mut **running),
+                Step::Waiting | Step::Loading(_) => None,
+            })
+    }
+
+    /// Takes the tasks out that can be read.
+    pub(crate) fn take_begun(&mut self) -> Vec<Running> {
+        let begun = self.tasks.extract_if(.., |it| it.step.has_begun());
+        begun
+            .filter_map(|pending| match pending.step {
+                Step::Ready(running, _) => Some(*running),
+                Step::Waiting | Step::Loading(_) => None,
+            })
+            .collect()
+    }
+
+    /// What became of the commit of first offsets.
+    pub(crate) fn committed(&mut self, outcome: Begun) {
+        for pending in &mut self.tasks {
+            if let Step::Ready(running, begun @ Begun::BeingCommitted) = &mut pending.step {
+                if outcome == Begun::Committed {
+                    running.base = Some(running.lineage);
+                }
+                *begun = outcome;
+            }
         }
     }
 
@@ -124,7 +173,7 @@ impl Preparing {
         at: LeaseTime,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(pending) = self.tasks.iter_mut().find(|pending| pending.id == task) else {
+        let Some(pending) = self.pending(task) else {
             return;
         };
         if matches!(pending.names, Names::Known(_)) {
@@ -133,10 +182,11 @@ impl Preparing {
         pending.names = match names {
             Ok(names) => {
                 let names = names.iter().filter_map(|name| SnapshotName::parse(name));
+                pending.trouble = None;
                 Names::Known(names.collect())
             }
             Err(detail) => {
-                effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+                pending.waits(detail, effects);
                 Names::Unavailable(LeaseTime(at.0 + RETRY.0))
             }
         };
@@ -152,7 +202,7 @@ impl Preparing {
         at: LeaseTime,
         effects: &mut Vec<Effect>,
     ) -> Option<(Loading, Result<Snapshot, LoadError>)> {
-        let pending = self.tasks.iter_mut().find(|pending| pending.id == task)?;
+        let pending = self.pending(task)?;
         let Step::Loading(loading) = &mut pending.step else {
             return None;
         };
@@ -162,11 +212,12 @@ impl Preparing {
         let snapshot = match snapshot {
             Err(LoadError::Unavailable(detail)) => {
                 loading.again = LeaseTime(at.0 + RETRY.0);
-                effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+                pending.waits(detail, effects);
                 return None;
             }
             result => result,
         };
+        pending.trouble = None;
         match std::mem::replace(&mut pending.step, Step::Waiting) {
             Step::Loading(loading) => Some((*loading, snapshot)),
             _ => None,
@@ -181,15 +232,20 @@ impl Preparing {
                 Names::Unavailable(again) if at >= *again => pending.names = Names::Unasked,
                 Names::Asked(since) if at.0 - since.0 > PATIENCE.0 => {
                     pending.names = Names::Unasked;
+                    pending.waits(no_answer(), effects);
                 }
                 _ => {}
             }
-            if let Step::Loading(loading) = &mut pending.step
-                && at >= loading.again
-            {
+            let Step::Loading(loading) = &mut pending.step else {
+                continue;
+            };
+            if at >= loading.again {
                 loading.again = LeaseTime(at.0 + PATIENCE.0);
                 let name = loading.name.clone();
                 effects.push(Effect::Load { task, name });
+                if pending.trouble.is_none() {
+                    pending.waits(no_answer(), effects);
+                }
             }
         }
     }
@@ -204,12 +260,36 @@ impl Pending {
         }
     }
 
+    /// The snapshots that the store has, if it said so.
+    pub(crate) fn names(&self) -> Option<&[SnapshotName]> {
+        match &self.names {
+            Names::Known(names) => Some(names),
+            Names::Unasked | Names::Asked(_) | Names::Unavailable(_) => None,
+        }
+    }
+
     /// How many snapshots the store has, as far as it was asked.
     pub(crate) fn stored(&self) -> usize {
-        match &self.names {
-            Names::Known(names) => names.len(),
-            Names::Unasked | Names::Asked(_) | Names::Unavailable(_) => 0,
+        self.names().map_or(0, <[SnapshotName]>::len)
+    }
+
+    /// Whether the store was asked for names and doesn't say.
+    pub(crate) fn is_kept_waiting(&self, at: LeaseTime) -> bool {
+        match self.names {
+            Names::Asked(since) => at.0 - since.0 >= RETRY.0 || self.trouble.is_some(),
+            Names::Unavailable(_) => true,
+            Names::Unasked | Names::Known(_) => false,
         }
+    }
+
+    /// The store doesn't give what the task waits for.
+    fn waits(&mut self, detail: String, effects: &mut Vec<Effect>) {
+        self.trouble = Some(detail.clone());
+        effects.push(Effect::Notice(Notice::StoreUnavailable {
+            task: self.id,
+            detail,
+            waits: true,
+        }));
     }
 
     /// Asks for what the store has.
@@ -240,6 +320,22 @@ impl Pending {
             again: LeaseTime(at.0 + PATIENCE.0),
         }));
     }
+}
+
+impl Step {
+    /// Whether it could be read.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self, Step::Ready(..))
+    }
+
+    /// Whether nothing has to be committed before it is read.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(self, Step::Ready(_, Begun::Committed))
+    }
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.0 / 1_000_000)
 }
 
 /// What the decision needs to know of an input.

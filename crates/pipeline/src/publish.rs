@@ -3,6 +3,14 @@
 //! Views are frozen at V about once a second, V is committed, and only when the brokers have said
 //! yes for every partition are the views shown. The lease of all that is shown counts from the
 //! sending of the last commit that went through.
+//!
+//! After a share was given back its views may stay until the next share says whose the tasks are, but
+//! only for a moment at a time, for as long as the worker comes round: one that is stopped would
+//! else show them once more when it goes on, before it hears of its next share. If the next owner
+//! has published and died meanwhile, the counters would be seen to fall. What is left is a worker
+//! that comes round, yet is cut off from the brokers between its release and its share: its views
+//! end with the lease, so an owner would have to take over, publish, be scraped and die within what
+//! is left of it. Taking them down at once would cost every hand-over a gap instead.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +26,8 @@ const PUBLISH_EVERY: Span = Span::from_seconds(1);
 /// How soon again for tasks that aren't shown yet: those that restore for a little longer than
 /// others would else be missing on a scraper's side for a second more.
 const SHOW_EVERY: Span = Span(200_000);
+/// What was given back may be shown for so long after the worker last came round.
+const RELEASED_FOR: Span = Span::from_seconds(1);
 /// A commit that has no answer for so long won't get one.
 const PATIENCE: Span = Span::from_seconds(15);
 
@@ -81,14 +91,14 @@ impl Publisher {
         self.in_flight.is_some()
     }
 
-    /// Sends a commit, with the views that it stands for.
+    /// Sends a commit, with the views that it stands for. Returns its number.
     pub(crate) fn commit(
         &mut self,
         offsets: Vec<CommitOffset>,
         views: Vec<Arc<View>>,
         at: LeaseTime,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> u64 {
         assert!(
             self.in_flight.is_none(),
             "one commit at a time is on its way"
@@ -108,6 +118,7 @@ impl Publisher {
             commit: self.commits,
             offsets,
         });
+        self.commits
     }
 
     /// The answer to a commit.
@@ -136,12 +147,12 @@ impl Publisher {
         Outcome::Done(views)
     }
 
-    /// Time passed: an answer that is too late is given up, a lease may have ended. Returns whether
-    /// a commit was given up.
-    pub(crate) fn tick(&mut self, at: LeaseTime, effects: &mut Vec<Effect>) -> bool {
+    /// Time passed: an answer that is too late is given up, a lease may have ended. Returns the
+    /// commit that was given up, if one was.
+    pub(crate) fn tick(&mut self, at: LeaseTime, effects: &mut Vec<Effect>) -> Option<u64> {
         let late = |sent: &mut InFlight| at.0 - sent.sent.0 > PATIENCE.0;
-        let gave_up = self.in_flight.take_if(late).is_some();
-        if gave_up {
+        let gave_up = self.in_flight.take_if(late).map(|sent| sent.commit);
+        if gave_up.is_some() {
             let detail = format!("no answer within {} s", PATIENCE.0 / 1_000_000);
             effects.push(Effect::Notice(Notice::CommitFailed { detail }));
         }
@@ -155,6 +166,26 @@ impl Publisher {
     /// Whether what was shown may not be shown any more.
     pub(crate) fn is_fenced(&self, at: LeaseTime) -> bool {
         at > self.until && !self.shown.is_empty()
+    }
+
+    /// The share was given back: what is shown may stay for a moment more.
+    pub(crate) fn released(&self, effects: &mut Vec<Effect>, at: LeaseTime) {
+        if self.rules.released_by_the_moment {
+            let moment = LeaseTime(at.0.saturating_add(RELEASED_FOR.0));
+            self.lease_until(self.until.min(moment), effects, at);
+        }
+    }
+
+    /// The next share is there: what is left of the one before stays for the rest of the lease.
+    pub(crate) fn goes_on(&self, effects: &mut Vec<Effect>, at: LeaseTime) {
+        self.lease_until(self.until, effects, at);
+    }
+
+    fn lease_until(&self, until: LeaseTime, effects: &mut Vec<Effect>, at: LeaseTime) {
+        if !self.shown.is_empty() && !self.is_fenced(at) {
+            let views = Vec::new();
+            effects.push(Effect::Publish { views, until });
+        }
     }
 
     /// Whether a task's view is shown, as long as the lease lasts.

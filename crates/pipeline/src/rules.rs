@@ -39,6 +39,10 @@ pub struct Rules {
     pub hold_lost_totals: bool,
     /// A view that a later owner has gone beyond is withdrawn when its task comes back.
     pub withdraw_overtaken: bool,
+    /// Tasks that are ready don't wait long for those that aren't.
+    pub ready_first: bool,
+    /// After a release views are shown only while the worker comes round.
+    pub released_by_the_moment: bool,
     /// Each input of a task has a clock of its own, not one for all.
     pub own_clocks: bool,
 }
@@ -56,6 +60,8 @@ impl Default for Rules {
             compare_records: true,
             hold_lost_totals: true,
             withdraw_overtaken: true,
+            ready_first: true,
+            released_by_the_moment: true,
             own_clocks: true,
         }
     }

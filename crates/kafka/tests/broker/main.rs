@@ -3,7 +3,9 @@
 //! The logic is a recorder, so that each test sees every input as the pipeline would.
 
 mod commits;
+mod coverage;
 mod letters;
+mod parked;
 mod recorder;
 mod tools;
 mod trouble;

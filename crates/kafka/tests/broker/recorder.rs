@@ -33,6 +33,10 @@ pub struct Seen {
     pub ends: BTreeMap<Place, i64>,
     /// How often an assignment came.
     pub assignments: usize,
+    /// Its number.
+    pub assignment: u64,
+    /// What an assignment leaves out for now.
+    pub left_out: Vec<Place>,
     /// What the brokers knew of the last share.
     pub positions: BTreeMap<Place, Position>,
     /// How often all was taken away.
@@ -58,6 +62,7 @@ impl Seen {
         match input {
             Input::Assigned { assignment, .. } => {
                 self.assignments += 1;
+                self.assignment = assignment;
                 self.records.clear();
                 self.reached.clear();
                 self.assigned.clear();
@@ -133,8 +138,10 @@ impl Seen {
 
     /// Every partition from where the group is, else from where a new group begins.
     fn assign(&mut self, assignment: u64, positions: &[Position]) -> Effect {
+        let begins = |it: &&Position| !self.left_out.contains(&(it.topic.0, it.partition));
         let starts: Vec<Assignment> = positions
             .iter()
+            .filter(begins)
             .map(|position| Assignment {
                 topic: position.topic,
                 partition: position.partition,
@@ -190,6 +197,7 @@ impl Recorded {
             plan: Arc::new(plan),
             board: Arc::new(Board::new()),
             metrics: Metrics::register(&registry).expect("an empty registry"),
+            check_group_every: Duration::from_secs(1),
         };
         let notes = Arc::clone(&seen);
         let handle = kafka::worker::spawn(setup, move |call| match call {

@@ -34,6 +34,7 @@ impl Worker {
     pub(super) fn revoked(&mut self, stopping: bool, effects: &mut Vec<Effect>) {
         match &mut self.phase {
             Phase::Reading => {
+                self.stop_preparing();
                 self.phase = Phase::Draining(Draining {
                     commits: Commits::Before,
                     commit_until: LeaseTime(self.at.0.saturating_add(COMMIT_WITHIN.0)),
@@ -75,6 +76,7 @@ impl Worker {
         self.stop_preparing();
         self.freeze_tasks();
         self.phase = Phase::Idle;
+        self.publisher.released(effects, self.at);
         effects.push(Effect::Release);
     }
 

@@ -2,16 +2,19 @@
 //! is given back.
 //!
 //! ```text
-//!           Assigned              all tasks ready          Revoked, Stopping
+//!           Assigned              tasks are ready          Revoked, Stopping
 //!   Idle ─────────────► Preparing ───────────────► Reading ─────────────────► Draining
 //!    ▲                      ▲                        │ gone, or another log       │ last commit
 //!    │                      └───── Assigned ── Over ◄┘                            │ and saves
 //!    └────────────────────────────────────────────────────────────────────────────┘
 //! ```
+//! Tasks that are ready wait for the others for a moment only: then they are read, and the others
+//! are added as they get ready. A store that is down holds up nobody who doesn't need it.
 //! Invariant: nothing is shown beyond what is committed, and nothing is committed or shown of a
 //! task before its state has reached what is committed already. While Idle and Over the tasks lie
 //! frozen in memory; those that the next share doesn't have are dropped.
 
+mod beginning;
 mod draining;
 mod publishing;
 mod reading;
@@ -44,6 +47,8 @@ pub struct Worker {
     /// By group.
     fingerprints: Vec<u64>,
     phase: Phase,
+    /// The tasks of the share that aren't read yet; only while Preparing and Reading.
+    preparing: Option<Preparing>,
     /// The number of the current share.
     assignment: u64,
     /// Those that are read.
@@ -69,7 +74,8 @@ struct Route {
 #[derive(Debug)]
 enum Phase {
     Idle,
-    Preparing(Preparing),
+    /// Nothing is read yet.
+    Preparing,
     Reading,
     Draining(Draining),
     Over,
@@ -99,6 +105,7 @@ impl Worker {
                 .map(|group| fingerprint::of_plan(&plan, group))
                 .collect(),
             phase: Phase::Idle,
+            preparing: None,
             assignment: 0,
             tasks: Vec::new(),
             routes: vec![Vec::new(); plan.topics.len()],
@@ -171,7 +178,9 @@ impl Worker {
     pub fn overdue(&mut self, kpi: KpiId, limit: usize) -> Vec<OverdueOrder> {
         let mut all: Vec<OverdueOrder> = Vec::new();
         let fenced = self.publisher.is_fenced(self.at);
-        for running in self.tasks.iter_mut().chain(self.memory.values_mut()) {
+        let ready = self.preparing.iter_mut().flat_map(Preparing::ready);
+        let read = self.tasks.iter_mut().chain(self.memory.values_mut());
+        for running in read.chain(ready) {
             if !fenced && self.publisher.shows(running.id) {
                 let display = running.progress.display();
                 all.extend(running.task.overdue(kpi, display, limit));
@@ -195,20 +204,28 @@ impl Worker {
             };
             *state += 1;
         };
-        if let Phase::Preparing(preparing) = &self.phase {
+        self.tasks
+            .iter()
+            .for_each(|running| count(running.id, Some(running)));
+        if let Some(preparing) = &self.preparing {
             let pending = preparing.tasks.iter();
             pending.for_each(|pending| count(pending.id, pending.running()));
             return counts;
         }
-        self.tasks
-            .iter()
-            .for_each(|running| count(running.id, Some(running)));
         for running in self.memory.values() {
             if self.publisher.shows(running.id) || matches!(self.phase, Phase::Over) {
                 count(running.id, Some(running));
             }
         }
         counts
+    }
+
+    /// How many tasks wait for a state store that doesn't answer, and its last words.
+    pub fn waits_for_store(&self) -> Option<(usize, &str)> {
+        let pending = self.preparing.iter().flat_map(|it| &it.tasks);
+        let waiting = pending.filter(|it| !it.step.is_ready());
+        let troubles: Vec<&str> = waiting.filter_map(|it| it.trouble.as_deref()).collect();
+        troubles.last().map(|last| (troubles.len(), *last))
     }
 
     /// Where each owned partition stands: what lag is computed from.
@@ -222,23 +239,23 @@ impl Worker {
 
     fn tick(&mut self, now: WallTime, at: LeaseTime, effects: &mut Vec<Effect>) {
         (self.now, self.at) = (now, at);
-        if self.publisher.tick(at, effects) {
-            self.first_commit_failed();
+        if let Some(commit) = self.publisher.tick(at, effects) {
+            self.first_commit_failed(commit);
         }
-        let starts_over = self.waits_to_start_over();
-        match &mut self.phase {
-            Phase::Preparing(preparing) => {
-                preparing.ask_again(at, effects);
-                self.prepare(effects);
-            }
-            Phase::Reading if starts_over => self.start_over(effects),
+        if let Some(preparing) = &mut self.preparing {
+            preparing.ask_again(at, effects);
+            self.prepare(effects);
+        }
+        match &self.phase {
+            Phase::Reading if self.waits_to_start_over() => self.start_over(effects),
             Phase::Reading => {
                 self.show_time(effects);
                 self.publish(effects);
                 self.save_due(effects);
             }
             Phase::Draining(_) => self.drain(effects),
-            Phase::Idle | Phase::Over | Phase::Failed => {}
+            Phase::Idle => self.publisher.released(effects, at),
+            Phase::Preparing | Phase::Over | Phase::Failed => {}
         }
     }
 

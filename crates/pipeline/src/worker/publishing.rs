@@ -55,7 +55,7 @@ impl Worker {
     ) {
         match self.publisher.committed(commit, result, effects) {
             Outcome::Stale => return,
-            Outcome::Failed => self.first_commit_failed(),
+            Outcome::Failed => self.first_commit_failed(commit),
             Outcome::Done(views) => {
                 for (view, first) in views {
                     let id = task_of(&view);
@@ -69,7 +69,7 @@ impl Worker {
                         effects.push(Effect::Notice(Notice::Serving { task: id, clock }));
                     }
                 }
-                self.first_commit_done(effects);
+                self.first_commit_done(commit, effects);
             }
         }
         if matches!(self.phase, Phase::Draining(_)) {

@@ -79,6 +79,7 @@ impl Worker {
 
     /// Freezes everything where it is and asks for the share to be begun again.
     pub(super) fn start_over(&mut self, effects: &mut Vec<Effect>) {
+        self.stop_preparing();
         self.freeze_tasks();
         self.phase = Phase::Over;
         effects.push(Effect::StartOver);

@@ -7,7 +7,7 @@ use catalogue::plan::TopicId;
 use engine::Task;
 use engine::snapshot::{self, Snapshot};
 
-use super::{Phase, Worker};
+use super::Worker;
 use crate::header::{Header, InputHeader};
 use crate::name::SnapshotName;
 use crate::port::{Effect, LoadError, Notice, TaskId};
@@ -188,7 +188,7 @@ impl Worker {
         if matches!(start.cause, Cause::Fresh | Cause::Recreated(..)) {
             self.memory.remove(&id);
         }
-        debug_assert!(matches!(self.phase, Phase::Preparing(_)));
+        debug_assert!(self.preparing.is_some());
     }
 
     /// What is worth a line in the log.

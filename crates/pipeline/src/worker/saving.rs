@@ -5,7 +5,7 @@ use events::Span;
 
 use super::{Phase, Worker};
 use crate::name::SnapshotName;
-use crate::port::{Effect, LeaseTime, Notice, SaveError, TaskId};
+use crate::port::{Effect, Notice, SaveError, TaskId};
 use crate::running::Running;
 use crate::saves::every;
 
@@ -17,8 +17,11 @@ impl Worker {
         }
         for running in &mut self.tasks {
             if running.saves.gave_up(self.at) {
-                let (task, detail) = (running.id, "a snapshot was not answered for".to_owned());
-                effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+                effects.push(Effect::Notice(Notice::StoreUnavailable {
+                    task: running.id,
+                    detail: "a snapshot was not answered for".to_owned(),
+                    waits: false,
+                }));
             }
         }
         let due = |running: &Running| running.saves.due().filter(|_| running.is_sound());
@@ -68,6 +71,9 @@ impl Worker {
     ) {
         let (at, every) = (self.at, self.save_every());
         let running = self.tasks.iter_mut().find(|running| running.id == task);
+        let ready = self.preparing.as_mut();
+        let ready = ready.and_then(|it| it.ready().find(|running| running.id == task));
+        let running = running.or(ready);
         let Some(running) = running.or_else(|| self.memory.get_mut(&task)) else {
             return;
         };
@@ -96,19 +102,15 @@ impl Worker {
         };
         if let Some(detail) = detail {
             running.saves.failed(at);
-            effects.push(Effect::Notice(Notice::StoreUnavailable { task, detail }));
+            effects.push(Effect::Notice(Notice::StoreUnavailable {
+                task,
+                detail,
+                waits: false,
+            }));
         }
         if matches!(self.phase, Phase::Draining(_)) {
             self.drain(effects);
         }
-    }
-
-    /// Begins to count from now.
-    pub(super) fn begin_saves(&mut self) {
-        let at: LeaseTime = self.at;
-        self.tasks
-            .iter_mut()
-            .for_each(|running| running.saves.begin(at));
     }
 
     fn save(&mut self, at: usize, name: String, effects: &mut Vec<Effect>) {

@@ -1,5 +1,9 @@
-//! A new share: what is there is gathered, each task's beginning decided, and reading begins when
-//! all of them are ready.
+//! A new share: what is there is gathered, and each task's beginning decided.
+//!
+//! A view that is shown of a task stays while its state in memory goes on from where it stands. What
+//! somebody else went beyond, or took another way from, is withdrawn as soon as that is known: the
+//! tasks that are read renew the lease for all, so a view that waits for the store with its task
+//! would never end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,8 +11,8 @@ use catalogue::plan::TopicId;
 use engine::snapshot::Snapshot;
 
 use super::{Phase, Worker, reach};
-use crate::port::{Assignment, CommitOffset, Effect, LeaseTime, LoadError, Position, TaskId};
-use crate::preparing::{Begun, FirstCommit, Names, Preparing, Step, facts};
+use crate::port::{Effect, LoadError, Position, TaskId};
+use crate::preparing::{Begun, Preparing, Step, facts};
 use crate::resume::{Attempt, InputFacts, Question, attempts, memory_is_current, memory_will_do};
 use crate::running::Running;
 
@@ -32,16 +36,18 @@ impl Worker {
                 self.publisher.withdraw(id, effects);
             }
         }
+        self.publisher.goes_on(effects, self.at);
         self.memory.retain(|id, _| tasks.contains(id));
         self.other_logs.retain(|id, _| tasks.contains(id));
-        self.phase = Phase::Preparing(Preparing::new(partitions, &tasks));
+        self.phase = Phase::Preparing;
+        self.preparing = Some(Preparing::new(partitions, &tasks, self.at));
         if !partitions.is_empty() {
             effects.push(Effect::LookUp {
                 assignment,
                 reach: reach(&self.plan),
             });
         }
-        if let (Phase::Preparing(preparing), true) = (&mut self.phase, self.options.state) {
+        if let (Some(preparing), true) = (&mut self.preparing, self.options.state) {
             // What is in memory is mostly what is committed: then the store needn't be asked.
             let unknown = preparing.tasks.iter_mut();
             let unknown = unknown.filter(|pending| !self.memory.contains_key(&pending.id));
@@ -60,7 +66,7 @@ impl Worker {
         if assignment != self.assignment {
             return;
         }
-        if let Phase::Preparing(preparing) = &mut self.phase {
+        if let Some(preparing) = &mut self.preparing {
             for position in positions {
                 let place = (position.topic, position.partition);
                 preparing.positions.insert(place, position.clone());
@@ -76,7 +82,7 @@ impl Worker {
         names: Result<Vec<String>, String>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Phase::Preparing(preparing) = &mut self.phase {
+        if let Some(preparing) = &mut self.preparing {
             preparing.listed(task, names, self.at, effects);
         }
         self.prepare(effects);
@@ -90,7 +96,7 @@ impl Worker {
         snapshot: Result<Snapshot, LoadError>,
         effects: &mut Vec<Effect>,
     ) {
-        let Phase::Preparing(preparing) = &mut self.phase else {
+        let Some(preparing) = &mut self.preparing else {
             return;
         };
         let Some((loading, snapshot)) = preparing.loaded(task, name, snapshot, self.at, effects)
@@ -110,9 +116,9 @@ impl Worker {
         self.prepare(effects);
     }
 
-    /// Goes on with whatever can be gone on with; when all tasks are ready, reading begins.
+    /// Goes on with whatever can be gone on with.
     pub(super) fn prepare(&mut self, effects: &mut Vec<Effect>) {
-        let Phase::Preparing(preparing) = &self.phase else {
+        let Some(preparing) = &self.preparing else {
             return;
         };
         if !preparing.is_located() {
@@ -129,7 +135,7 @@ impl Worker {
                 return;
             }
         }
-        self.finish(effects);
+        self.begin_ready(effects);
     }
 
     /// How a task may begin, if that is known; else the store is asked.
@@ -144,84 +150,34 @@ impl Worker {
             log_gap: self.options.log_gap,
             same_lineage: self.rules.same_lineage,
         };
+        let memory_will_do = memory_will_do(&question);
+        let committed = inputs.iter().map(|it| it.committed.as_ref());
+        let committed: Vec<i64> = committed.map(|it| it.map_or(0, |it| it.0)).collect();
+        let overtaken = self.publisher.is_overtaken(task, &committed);
+        if self.rules.withdraw_overtaken && (overtaken || !memory_will_do) {
+            self.publisher.withdraw(task, effects);
+        }
         if !self.options.state || memory_is_current(&question) {
             return Some(attempts(&question).into());
         }
-        let Phase::Preparing(preparing) = &mut self.phase else {
-            return None;
-        };
-        let pending = preparing
-            .tasks
-            .iter_mut()
-            .find(|pending| pending.id == task)?;
+        let preparing = self.preparing.as_mut()?;
+        let pending = preparing.pending(task)?;
         pending.ask(self.at, effects);
-        match &pending.names {
-            Names::Known(names) => {
+        match pending.names() {
+            Some(names) => {
                 question.names = names;
                 Some(attempts(&question).into())
             }
-            Names::Unavailable(_) if memory_will_do(&question) => Some(attempts(&question).into()),
-            _ => None,
-        }
-    }
-
-    /// All tasks ready: first offsets are committed where they have to be, then reading begins.
-    fn finish(&mut self, effects: &mut Vec<Effect>) {
-        let Phase::Preparing(preparing) = &mut self.phase else {
-            return;
-        };
-        let ready = |step: &Step| matches!(step, Step::Ready(..));
-        if !preparing.tasks.iter().all(|pending| ready(&pending.step)) {
-            return;
-        }
-        let mut offsets = first_offsets(&self.plan, preparing);
-        if !offsets.is_empty() {
-            let send = match preparing.first_commit {
-                FirstCommit::NotSent => true,
-                FirstCommit::Sent => false,
-                FirstCommit::Again(at) => self.at >= at,
-            };
-            if send {
-                preparing.first_commit = FirstCommit::Sent;
-                offsets.sort_by_key(|entry| (entry.topic, entry.partition));
-                self.publisher.commit(offsets, Vec::new(), self.at, effects);
+            None if memory_will_do && pending.is_kept_waiting(self.at) => {
+                Some(attempts(&question).into())
             }
-            return;
+            None => None,
         }
-        self.read(effects);
-    }
-
-    /// Reading begins.
-    fn read(&mut self, effects: &mut Vec<Effect>) {
-        let Phase::Preparing(preparing) = std::mem::replace(&mut self.phase, Phase::Reading) else {
-            return;
-        };
-        let mut starts = Vec::new();
-        for pending in preparing.tasks {
-            let Step::Ready(running, _) = pending.step else {
-                continue;
-            };
-            for (input, topic) in self.plan.groups[running.id.group].topics.iter().enumerate() {
-                starts.push(Assignment {
-                    topic: *topic,
-                    partition: running.id.partition,
-                    start: running.deliver_from(input),
-                });
-            }
-            self.memory.remove(&running.id);
-            self.tasks.push(*running);
-        }
-        self.other_logs.clear();
-        self.open_routes();
-        self.begin_saves();
-        starts.sort_by_key(|start| (start.topic, start.partition));
-        let assignment = self.assignment;
-        effects.push(Effect::Assign { assignment, starts });
     }
 
     /// What was got ready is frozen; what has begun nothing yet is dropped.
     pub(super) fn stop_preparing(&mut self) {
-        if let Phase::Preparing(preparing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+        if let Some(preparing) = self.preparing.take() {
             for pending in preparing.tasks {
                 if let Step::Ready(running, Begun::Committed) = pending.step
                     && !running.is_between_states()
@@ -232,31 +188,8 @@ impl Worker {
         }
     }
 
-    /// The commit of first offsets was refused or lost.
-    pub(super) fn first_commit_failed(&mut self) {
-        if let Phase::Preparing(preparing) = &mut self.phase {
-            preparing.first_commit = FirstCommit::Again(LeaseTime(self.at.0 + 1_000_000));
-        }
-    }
-
-    /// A commit went through: if it was that of first offsets, reading begins.
-    pub(super) fn first_commit_done(&mut self, effects: &mut Vec<Effect>) {
-        let Phase::Preparing(preparing) = &mut self.phase else {
-            return;
-        };
-        for pending in &mut preparing.tasks {
-            if let Step::Ready(running, begun) = &mut pending.step {
-                if *begun == Begun::ToBeCommitted {
-                    running.base = Some(running.lineage);
-                }
-                *begun = Begun::Committed;
-            }
-        }
-        self.finish(effects);
-    }
-
     pub(super) fn facts(&self, task: TaskId) -> Vec<InputFacts> {
-        let Phase::Preparing(preparing) = &self.phase else {
+        let Some(preparing) = &self.preparing else {
             return Vec::new();
         };
         let topics = self.plan.groups[task.group].topics.iter().enumerate();
@@ -272,21 +205,12 @@ impl Worker {
     }
 
     pub(super) fn pending(&mut self, task: TaskId) -> Option<&mut crate::preparing::Pending> {
-        match &mut self.phase {
-            Phase::Preparing(preparing) => preparing
-                .tasks
-                .iter_mut()
-                .find(|pending| pending.id == task),
-            _ => None,
-        }
+        self.preparing.as_mut()?.pending(task)
     }
 
     /// How many snapshots of the task the store has.
     pub(super) fn stored(&self, task: TaskId) -> usize {
-        let Phase::Preparing(preparing) = &self.phase else {
-            return 0;
-        };
-        let mut tasks = preparing.tasks.iter();
+        let mut tasks = self.preparing.iter().flat_map(|preparing| &preparing.tasks);
         let pending = tasks.find(|pending| pending.id == task);
         pending.map_or(0, crate::preparing::Pending::stored)
     }
@@ -315,26 +239,4 @@ impl Worker {
         }
         Ok(tasks.into_keys().collect())
     }
-}
-
-/// What has to be committed before brand-new tasks are read.
-fn first_offsets(plan: &catalogue::plan::Plan, preparing: &Preparing) -> Vec<CommitOffset> {
-    let mut offsets = Vec::new();
-    for pending in &preparing.tasks {
-        let Step::Ready(running, Begun::ToBeCommitted) = &pending.step else {
-            continue;
-        };
-        let topics = plan.groups[running.id.group].topics.iter().enumerate();
-        offsets.extend(
-            topics
-                .zip(running.task.offsets())
-                .map(|((input, topic), offset)| CommitOffset {
-                    topic: *topic,
-                    partition: running.id.partition,
-                    offset,
-                    note: running.note(input, false).to_string(),
-                }),
-        );
-    }
-    offsets
 }

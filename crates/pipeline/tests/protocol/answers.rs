@@ -18,6 +18,7 @@ impl Rig {
                     positions: &positions,
                 });
             }
+            Effect::List { .. } | Effect::Load { .. } if self.world.store_silent => {}
             Effect::List { task } => {
                 let names = self.world.heads.keys().filter(|key| key.0 == task);
                 let names = names.map(|key| key.1.clone()).collect();

@@ -3,10 +3,11 @@
 use pipeline::Rules;
 use pipeline::port::Notice;
 
+use crate::outages::given_another;
 use crate::plans::orders;
 use crate::restarts::{crashed, lost_join};
 use crate::rig::{Commits, Rig, options};
-use crate::shares::{overtaken, revoked_and_lost};
+use crate::shares::{overtaken, revoked_and_lost, stopped_after_release};
 
 fn broken(rule: impl Fn(&mut Rules)) -> Rules {
     let mut rules = Rules::default();
@@ -118,4 +119,18 @@ fn shown_although_it_was_overtaken() {
     let rules = broken(|rules| rules.withdraw_overtaken = false);
     let rig = overtaken(Rig::with(&orders(), options(), rules));
     assert_eq!(rig.orders(), Some(7), "10 were published already");
+}
+
+#[test]
+fn held_up_by_those_that_are_not_ready() {
+    let mut rig = given_another(broken(|rules| rules.ready_first = false));
+    rig.pass(20);
+    assert_eq!(rig.orders(), None, "its lease is over");
+}
+
+#[test]
+fn shown_after_a_release_without_coming_round() {
+    let rules = broken(|rules| rules.released_by_the_moment = false);
+    let rig = stopped_after_release(rules);
+    assert_eq!(rig.orders(), Some(5), "another may have published more");
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod broken;
 mod others;
+mod outages;
 mod plans;
 mod publishing;
 mod restarts;

@@ -46,6 +46,8 @@ pub struct World {
     pub rebuild_start: i64,
     pub commits: Commits,
     pub store_down: bool,
+    /// It doesn't answer at all.
+    pub store_silent: bool,
     pub save_error: Option<SaveError>,
     pub held_up: Span,
     /// Records delivered in one go; fewer than there are leaves a task behind.
@@ -78,6 +80,7 @@ pub struct Rig {
     pub saves: Vec<(i64, String)>,
     pub rejects: Vec<bool>,
     pub released: usize,
+    pub assigns: usize,
     pub started_over: usize,
 }
 
@@ -109,6 +112,7 @@ impl Rig {
             rebuild_start: 0,
             commits: Commits::Taken,
             store_down: false,
+            store_silent: false,
             save_error: None,
             held_up: Span(0),
             batch: usize::MAX,
@@ -135,6 +139,7 @@ impl Rig {
             saves: Vec::new(),
             rejects: Vec::new(),
             released: 0,
+            assigns: 0,
             started_over: 0,
         }
     }
@@ -161,7 +166,11 @@ impl Rig {
 
     /// Appends `count` records of a kind, numbered by offset.
     pub fn append(&mut self, topic: u16, kind: &str, count: usize) {
-        let log = self.log(topic);
+        self.append_to((TopicId(topic), 0), kind, count);
+    }
+
+    pub fn append_to(&mut self, place: Place, kind: &str, count: usize) {
+        let log = self.world.logs.entry(place).or_default();
         for _ in 0..count {
             let number = log.records.len() as i64;
             log.records
@@ -238,11 +247,12 @@ impl Rig {
                 let starts = starts
                     .iter()
                     .map(|one| ((one.topic, one.partition), one.start));
-                self.positions = starts.collect();
-                assert_eq!(
-                    self.positions.keys().copied().collect::<Vec<_>>(),
-                    self.share
-                );
+                for (place, start) in starts {
+                    assert!(self.share.contains(&place), "{place:?} is of the share");
+                    let before = self.positions.insert(place, start);
+                    assert_eq!(before, None, "{place:?} is assigned once");
+                }
+                self.assigns += 1;
             }
             Effect::Publish { views, until } => {
                 for view in &views {
@@ -346,7 +356,14 @@ impl Rig {
 
     /// The orders counted in the view that is shown, if one is and its lease lasts.
     pub fn orders(&self) -> Option<u64> {
-        let view = self.board.get(&TASK)?;
+        self.orders_of(0)
+    }
+
+    pub fn orders_of(&self, partition: i32) -> Option<u64> {
+        let view = self.board.get(&TaskId {
+            group: 0,
+            partition,
+        })?;
         (self.world.now <= self.until.0).then(|| orders(view))
     }
 

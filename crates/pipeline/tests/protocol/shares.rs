@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use catalogue::plan::TopicId;
-use pipeline::Input;
 use pipeline::port::Notice;
+use pipeline::{Input, Rules};
 
-use crate::plans::{joined, orders};
-use crate::rig::{Commits, Rig, TASK};
+use crate::plans::{SECOND, joined, orders};
+use crate::rig::{Commits, Rig, TASK, options};
 
 fn reading() -> Rig {
     let mut rig = Rig::new(&orders());
@@ -96,6 +96,35 @@ fn the_view_of_a_revoked_task_ends_with_its_lease() {
     rig.pass(10);
     assert_eq!(rig.orders(), None);
     assert_eq!(rig.worker.tasks().fenced, 1);
+}
+
+/// The next owner may have gone beyond it and be gone again.
+pub fn stopped_after_release(rules: Rules) -> Rig {
+    let mut rig = Rig::with(&orders(), options(), rules);
+    rig.append(0, "order.placed", 5);
+    rig.assign();
+    rig.pass(3);
+    rig.step(Input::Revoked);
+    rig.settle();
+    rig.pass(1);
+    assert_eq!(rig.orders(), Some(5));
+    rig.world.now += 2 * SECOND;
+    rig
+}
+
+#[test]
+fn a_worker_that_was_stopped_after_it_gave_its_share_back_shows_nothing_at_first() {
+    let mut rig = stopped_after_release(Rules::default());
+    assert_eq!(rig.orders(), None);
+    rig.turn();
+    assert_eq!(rig.orders(), Some(5), "it heard of no other owner");
+    rig.assign();
+    rig.world.now += 2 * SECOND;
+    assert_eq!(
+        rig.orders(),
+        Some(5),
+        "it is its own again: the lease counts"
+    );
 }
 
 /// Revoked; another member had the task in between, read three more, and this one never heard of it.

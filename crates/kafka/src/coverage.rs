@@ -1,0 +1,274 @@
+//! Is every partition somebody's? Asked now and then for a worker whose share is empty, on a thread
+//! of its own.
+//!
+//! More workers than partitions is nothing unusual: then some have none and all is well. But a group
+//! whose leader saw no topics (they were deleted and made again during a rebalance) gives nothing to
+//! anybody, and librdkafka is content with that for good. So what the group says of its members is
+//! compared with the topics: partitions that nobody has at two checks in a row, while the group is
+//! stable, are said aloud, and the worker joins anew, which makes the leader look again.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+
+use crate::context::Context;
+use crate::metrics::Trouble;
+use crate::topics::partition_counts;
+use crate::worker::Setup;
+
+/// How long the brokers may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Only a group in this state has shares that are meant to last.
+const STABLE: &str = "Stable";
+/// So many checks in a row must find a partition without an owner.
+const CHECKS: u32 = 2;
+
+/// What a worker without a share knows of the group: why it isn't ready.
+#[derive(Default, Debug)]
+pub(crate) struct Uncovered {
+    text: Mutex<Option<String>>,
+    checks: AtomicU64,
+}
+
+impl Uncovered {
+    /// Which partitions nobody has, if that is so.
+    pub(crate) fn get(&self) -> Option<String> {
+        self.text.lock().expect("nothing panics in here").clone()
+    }
+
+    /// How many checks the group has answered.
+    pub(crate) fn checks(&self) -> u64 {
+        self.checks.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, text: Option<String>) {
+        *self.text.lock().expect("nothing panics in here") = text;
+    }
+}
+
+/// The asking thread.
+pub(crate) struct CoverageAsker {
+    orders: Option<Sender<bool>>,
+    rejoin: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CoverageAsker {
+    /// Starts the thread; it asks nothing until `watch`.
+    pub(crate) fn start(
+        consumer: Arc<BaseConsumer<Context>>,
+        setup: Setup,
+        uncovered: Arc<Uncovered>,
+    ) -> CoverageAsker {
+        let (orders, ordered) = unbounded();
+        let (found, rejoin) = unbounded();
+        let watch = Watch {
+            consumer,
+            setup,
+            uncovered,
+            found,
+        };
+        let thread = std::thread::Builder::new()
+            .name("kept-coverage".into())
+            .spawn(move || watch.run(&ordered))
+            .expect("the system gives a thread");
+        CoverageAsker {
+            orders: Some(orders),
+            rejoin,
+            thread: Some(thread),
+        }
+    }
+
+    /// Whether the worker's share is empty from now on.
+    pub(crate) fn watch(&self, is_empty: bool) {
+        if let Some(orders) = &self.orders {
+            // It can only fail when the thread is gone, which `drop` alone brings about.
+            let _ = orders.send(is_empty);
+        }
+    }
+
+    /// Whether the worker should join anew; asked once for each time.
+    pub(crate) fn wants_to_rejoin(&self) -> bool {
+        self.rejoin.try_recv().is_ok()
+    }
+}
+
+impl Drop for CoverageAsker {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watch {
+    consumer: Arc<BaseConsumer<Context>>,
+    setup: Setup,
+    uncovered: Arc<Uncovered>,
+    found: Sender<()>,
+}
+
+impl Watch {
+    fn run(&self, orders: &Receiver<bool>) {
+        let (mut watched, mut found) = (false, 0);
+        loop {
+            let order = match watched {
+                true => orders.recv_timeout(self.setup.check_group_every),
+                false => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(is_empty) => {
+                    (watched, found) = (is_empty, 0);
+                    if !watched {
+                        self.uncovered.set(None);
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // A broker that doesn't answer is told of elsewhere, and says nothing about the group.
+            let Ok(missing) = self.missing() else {
+                continue;
+            };
+            self.uncovered.checks.fetch_add(1, Ordering::Relaxed);
+            let Some(missing) = missing else {
+                found = 0;
+                continue;
+            };
+            if missing.is_empty() {
+                found = 0;
+                self.uncovered.set(None);
+                continue;
+            }
+            found += 1;
+            if found == CHECKS {
+                found = 0;
+                self.tell(&missing);
+            }
+        }
+    }
+
+    fn tell(&self, missing: &BTreeSet<(String, i32)>) {
+        let text = format!(
+            "no worker of group \"{}\" has {}: the group gave them to nobody",
+            self.setup.settings.group,
+            listed(missing)
+        );
+        let detail = format!("{text}; joining it anew");
+        self.setup.metrics.trouble(Trouble::Other, &detail);
+        self.uncovered.set(Some(text));
+        // A worker that is gone wants no advice.
+        let _ = self.found.send(());
+    }
+
+    /// The partitions of the plan's topics that nobody has; `None` while the group is not stable or
+    /// speaks another language.
+    fn missing(&self) -> KafkaResult<Option<BTreeSet<(String, i32)>>> {
+        let plan = &self.setup.plan;
+        let group = &self.setup.settings.group;
+        let groups = self.consumer.fetch_group_list(Some(group), TIMEOUT)?;
+        let mut groups = groups.groups().iter();
+        let Some(group) = groups.find(|it| it.name() == group && it.state() == STABLE) else {
+            return Ok(None);
+        };
+        let counts = partition_counts(&self.consumer, plan, TIMEOUT)?;
+        let mut missing = BTreeSet::new();
+        for (topic, count) in plan.topics.iter().zip(counts) {
+            let partitions = (0_i32..).take(count.unwrap_or(0));
+            missing.extend(partitions.map(|partition| (topic.name.clone(), partition)));
+        }
+        for member in group.members() {
+            let Some(owned) = assignment(member.assignment().unwrap_or_default()) else {
+                return Ok(None);
+            };
+            owned.iter().for_each(|place| {
+                missing.remove(place);
+            });
+        }
+        Ok(Some(missing))
+    }
+}
+
+/// What a member has, by the consumer protocol ("ConsumerProtocolAssignment" of the Kafka protocol
+/// guide: version, topics with their partitions, user data). Nothing at all is an empty share.
+fn assignment(bytes: &[u8]) -> Option<Vec<(String, i32)>> {
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut rest = bytes;
+    let _version = i16::from_be_bytes(take(&mut rest)?);
+    let topics = i32::from_be_bytes(take(&mut rest)?);
+    let mut places = Vec::new();
+    for _ in 0..topics {
+        let length = usize::try_from(i16::from_be_bytes(take(&mut rest)?)).ok()?;
+        let (name, after) = rest.split_at_checked(length)?;
+        let name = std::str::from_utf8(name).ok()?;
+        rest = after;
+        for _ in 0..i32::from_be_bytes(take(&mut rest)?) {
+            places.push((name.to_owned(), i32::from_be_bytes(take(&mut rest)?)));
+        }
+    }
+    Some(places)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*first)
+}
+
+/// In words, a topic at a time.
+fn listed(places: &BTreeSet<(String, i32)>) -> String {
+    let mut topics: Vec<(&str, Vec<String>)> = Vec::new();
+    for (topic, partition) in places {
+        match topics.last_mut() {
+            Some((last, partitions)) if last == topic => partitions.push(partition.to_string()),
+            _ => topics.push((topic, vec![partition.to_string()])),
+        }
+    }
+    let of_topic = |(topic, partitions): &(&str, Vec<String>)| {
+        format!("partition {} of topic {topic}", partitions.join(", "))
+    };
+    let texts: Vec<String> = topics.iter().map(of_topic).collect();
+    texts.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 1, topic "shop" with partitions 3 and 7, no user data.
+    const BYTES: [u8; 28] = [
+        0, 1, 0, 0, 0, 1, 0, 4, b's', b'h', b'o', b'p', 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 7, 255,
+        255, 255, 255,
+    ];
+
+    #[test]
+    fn what_a_member_has_is_read_and_what_is_cut_off_is_not() {
+        let places = [("shop".to_owned(), 3), ("shop".to_owned(), 7)];
+        assert_eq!(assignment(&BYTES).as_deref(), Some(&places[..]));
+        assert_eq!(assignment(&[]), Some(Vec::new()));
+        for length in 1..24 {
+            assert_eq!(assignment(&BYTES[..length]), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn partitions_are_listed_by_topic() {
+        let places = [("b", 0), ("a", 2), ("a", 10)];
+        let places = places.map(|(topic, partition)| (topic.to_owned(), partition));
+        let text = listed(&places.into_iter().collect());
+        assert_eq!(
+            text,
+            "partition 2, 10 of topic a and partition 0 of topic b"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Workers without a share: as it should be, or forgotten by the group.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "another member of the group is on a thread of its own"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use support::Kafka;
+
+use crate::recorder::{LONG, Recorded, fill, plan, settings};
+
+#[test]
+fn more_workers_than_partitions_are_nothing_to_tell() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("few", 1, &[]);
+    fill(kafka, "few", 1, 0, 10);
+    let one = Recorded::start(0, settings(kafka, "few"), plan(&["few"]));
+    one.until("its partition", |seen| seen.assigned.len() == 1);
+    let other = Recorded::start(1, settings(kafka, "few"), plan(&["few"]));
+    let workers = [&one, &other];
+    support::until(LONG, "both have their shares", || {
+        let sizes = workers.map(|it| (it.seen().assignments > 0, it.seen().assigned.len()));
+        sizes.iter().all(|size| size.0) && sizes[0].1 + sizes[1].1 == 1
+    });
+    let before = workers.map(|it| it.seen().assignments);
+    let checks = || one.handle.group_checks() + other.handle.group_checks();
+    let first = checks();
+    support::until(LONG, "some checks", || checks() >= first + 4);
+    assert_eq!(workers.map(|it| it.handle.uncovered()), [None, None]);
+    assert_eq!(workers.map(|it| it.seen().assignments), before);
+    workers.iter().for_each(|it| it.stop());
+}
+
+/// A leader that doesn't see the topic gives it to nobody, as one that looked while it was deleted.
+#[test]
+fn partitions_that_nobody_has_are_told_and_the_group_is_joined_anew() {
+    let kafka = Kafka::shared();
+    for topic in ["forgotten", "elsewhere"] {
+        kafka.create_topic(topic, 2, &[]);
+    }
+    fill(kafka, "forgotten", 2, 0, 10);
+    let leader: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.brokers())
+        .set("group.id", "forgotten")
+        .set("partition.assignment.strategy", "range")
+        .set("topic.blacklist", "^forgotten$")
+        .create()
+        .expect("plain settings");
+    leader.subscribe(&["elsewhere"]).expect("a topic's name");
+    support::until(LONG, "the leader has its share", || {
+        leader.poll(Duration::from_millis(100));
+        leader.assignment().is_ok_and(|list| list.count() == 2)
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let leads = std::thread::Builder::new().spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            leader.poll(Duration::from_millis(100));
+        }
+    });
+    let leads = leads.expect("the system gives a thread");
+    let worker = Recorded::start(0, settings(kafka, "forgotten"), plan(&["forgotten"]));
+    worker.until("an empty share", |seen| {
+        seen.assignments > 0 && seen.assigned.is_empty()
+    });
+    support::until(LONG, "it is told", || worker.handle.uncovered().is_some());
+    let text = worker.handle.uncovered().unwrap_or_default();
+    assert!(text.contains("partition 0, 1 of topic forgotten"), "{text}");
+    worker.until("it joins anew", |seen| seen.assignments > 1);
+    stop.store(true, Ordering::Relaxed);
+    leads.join().expect("polling does not panic");
+    worker.until("its partitions", |seen| seen.count() == 20);
+    support::until(LONG, "it is ready again", || {
+        worker.handle.uncovered().is_none()
+    });
+    worker.stop();
+}
