@@ -1,5 +1,7 @@
 //! `kept check`: every problem of the configuration and its catalogue files, or a summary of what
-//! the plan will make; with a broker also what is wrong with its topics.
+//! the plan will make; with a broker also what is wrong with its topics. The folder of the state is
+//! tried; a store elsewhere only with a broker, when the network may be used. Without one a folder
+//! that can't be used is a warning: configurations are checked on other machines too.
 //!
 //! How many series and how much memory is said for one partition, or, with a broker, for those that
 //! the topics have, on one instance.
@@ -16,6 +18,7 @@ use catalogue::plan::{Kind, Plan, TopicId};
 use catalogue::{Settings, warnings};
 use events::{Decoder, Record};
 use kafka::check::{Finding, Level, check_broker};
+use store::Store;
 
 use crate::config;
 
@@ -27,12 +30,20 @@ pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
         Err(code) => return code,
     };
     write(io::stdout().lock(), &summary(&settings, &plan));
+    let state = state(&settings, ask_broker);
     if ask_broker {
-        return broker(&settings, &plan);
+        return broker(&settings, &plan, state);
+    }
+    let mut code = ExitCode::SUCCESS;
+    if let Some(finding) = state {
+        write(io::stderr().lock(), &line(&finding));
+        if finding.level == Level::Error {
+            code = ExitCode::FAILURE;
+        }
     }
     let unknown = vec![None; plan.topics.len()];
     write(io::stdout().lock(), &estimates(&plan, &unknown));
-    ExitCode::SUCCESS
+    code
 }
 
 /// The configuration, or the exit code after all its problems.
@@ -59,8 +70,32 @@ fn read(path: &Path) -> Result<(Settings, Plan), ExitCode> {
     Ok((settings, plan))
 }
 
-/// Asks the broker about the topics and a sample of their records; exit code 1 if it finds an error.
-fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
+/// What is wrong with the state store, if something is.
+fn state(settings: &Settings, try_all: bool) -> Option<Finding> {
+    let opened = Store::open(&settings.state, &settings.kafka.group);
+    let (result, level) = match (opened, try_all) {
+        (Err(problem), _) => (Err(problem), Level::Error),
+        (Ok(store), true) => (store.try_all(), Level::Error),
+        (Ok(store), false) => (store.try_folder(), Level::Warning),
+    };
+    let problem = result.err()?;
+    let url = &settings.state.url;
+    let message = format!(
+        "no snapshot can be saved in the state store, url in [state] is \"{url}\": {problem}"
+    );
+    Some(Finding { level, message })
+}
+
+fn line(finding: &Finding) -> String {
+    match finding.level {
+        Level::Error => format!("error: {}\n", finding.message),
+        Level::Warning => format!("warning: {}\n", finding.message),
+    }
+}
+
+/// Asks the broker about the topics and a sample of their records; exit code 1 if it finds an error
+/// or one was found in the state store.
+fn broker(settings: &Settings, plan: &Plan, state: Option<Finding>) -> ExitCode {
     let mut decoder = Decoder::new(&pipeline::projection(plan));
     let mut keys = |_: TopicId, record: &Record<'_>, found: &mut Vec<(String, String)>| {
         let Ok(event) = decoder.decode(record) else {
@@ -79,21 +114,22 @@ fn broker(settings: &Settings, plan: &Plan) -> ExitCode {
     };
     let checked = check_broker(&settings.kafka, plan, &mut keys);
     write(io::stdout().lock(), &estimates(plan, &checked.partitions));
-    let findings = checked.findings;
+    let stored = usize::from(state.is_some());
+    let findings: Vec<Finding> = state.into_iter().chain(checked.findings).collect();
     let errors = findings
         .iter()
         .filter(|finding| finding.level == Level::Error)
         .count();
-    let line = |finding: &Finding| match finding.level {
-        Level::Error => format!("error: {}\n", finding.message),
-        Level::Warning => format!("warning: {}\n", finding.message),
-    };
     let text: String = findings.iter().map(line).collect();
     write(io::stderr().lock(), &text);
     let (brokers, warnings) = (&settings.kafka.brokers, findings.len() - errors);
     let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let place = match stored {
+        0 => format!("broker {brokers}"),
+        _ => format!("broker {brokers} and state store"),
+    };
     let verdict = format!(
-        "broker {brokers}: {errors} error{}, {warnings} warning{}\n",
+        "{place}: {errors} error{}, {warnings} warning{}\n",
         plural(errors),
         plural(warnings)
     );

@@ -33,7 +33,7 @@ pub enum Part {
         #[arg(long, value_name = "FILE", default_value = "kept.toml")]
         config: PathBuf,
     },
-    /// What is in one snapshot: offsets, clocks, KPIs with their sizes, sections.
+    /// What is in one snapshot: offsets, clocks, KPIs with their sizes and entries, sections.
     ///
     /// Exit codes: 0 after the page, 1 if there is no such snapshot or it can't be read, 2 for wrong
     /// usage.

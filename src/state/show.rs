@@ -1,14 +1,19 @@
 //! `kept state show`: one snapshot on a page. It needs the head only, so it also works for one
-//! whose sections are damaged; `verify` looks at those.
+//! whose sections are damaged; `verify` looks at those. How many entries there are is known of a
+//! sound one of this plan, which is restored in memory for it.
 
 use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use catalogue::fingerprint;
 use catalogue::plan::{KpiId, Plan};
+use engine::Task;
 use engine::snapshot::{self, Outline};
+use engine::view::Entries;
+use events::EventTime;
 use pipeline::name::SnapshotName;
 use store::{Stored, TaskFolder};
 
@@ -18,15 +23,66 @@ use super::{Opened, describe};
 pub fn show(opened: &Opened, which: &str, out: &mut dyn Write) -> Result<ExitCode, String> {
     let (folder, stored) = find(opened, which)?;
     let head = opened.store.head(&folder, &stored.name);
-    let head = head.map_err(|error| error.to_string())?;
-    let outline = snapshot::outline(&head).map_err(|refusal| {
-        let task = describe::task(&folder);
-        format!("{task}/{}: {refusal}", stored.name)
-    })?;
-    let page = page(opened, &folder, &stored, &outline, head.len());
+    let place = format!("{}/{}", describe::task(&folder), stored.name);
+    let head = head.map_err(|error| format!("{place}: {error}"))?;
+    let outline = snapshot::outline(&head).map_err(|refusal| format!("{place}: {refusal}"))?;
+    let mut page = page(opened, &folder, &stored, &outline, head.len());
+    page += &match restored(opened, &folder, &stored.name) {
+        Ok(task) => entries(&opened.plan, task),
+        Err(reason) => format!("\nentries: not known, {reason}\n"),
+    };
     // Whoever closed the pipe does not want the rest.
     let _ = out.write_all(page.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The state itself, or why it can't be had.
+fn restored(opened: &Opened, folder: &TaskFolder, name: &str) -> Result<Task, String> {
+    let parsed = SnapshotName::parse(name).ok_or("its name is not one of Kept's")?;
+    let group = describe::group(&opened.plan, folder);
+    let group = group.filter(|_| describe::is_this_plan(&opened.plan, folder, &parsed));
+    let group = group.ok_or("it is of another plan")?;
+    let snapshot = opened.store.load(folder, name);
+    let snapshot = snapshot.map_err(|error| error.to_string())?;
+    let plan = Arc::clone(&opened.plan);
+    let restored = Task::restore(plan, group, folder.partition, &snapshot);
+    Ok(restored.map_err(|refusal| refusal.to_string())?.task)
+}
+
+/// A line for each KPI and one for all.
+fn entries(plan: &Plan, mut task: Task) -> String {
+    let of_kpis: Vec<Entries> = task.kpi_entries().collect();
+    let view = task.view(EventTime::MIN);
+    let mut text = "\nKPIs, label sets, entries, memory\n".to_owned();
+    let mut put = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+    let ids = &plan.groups[view.group].kpis;
+    for ((id, kpi), entries) in ids.iter().zip(&view.kpis).zip(&of_kpis) {
+        let id = &plan.kpis[usize::from(id.0)].id;
+        let sets = describe::count(kpi.series.label_sets(), "label set");
+        let counts = [
+            (entries.open, "open"),
+            (entries.held, "held"),
+            (entries.finished, "finished"),
+            (entries.funnel, "followed"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        let counts = if counts.is_empty() {
+            "no entity".to_owned()
+        } else {
+            counts.join(", ")
+        };
+        let memory = describe::size(entries.bytes);
+        put(format!("  {id}  {sets}  {counts}  about {memory}"));
+    }
+    let all = &view.entries;
+    let (ids, memory) = (all.dedupe, describe::size(all.bytes));
+    put(format!(
+        "  {ids} event ids remembered, about {memory} for all"
+    ));
+    text
 }
 
 /// By name in every task, or the one of a task that has read most and was written last.

@@ -105,6 +105,18 @@ pub struct Histogram {
     pub sum: Span,
 }
 
+impl KindView {
+    /// How many label sets there are, of both sides of a ratio.
+    pub fn label_sets(&self) -> usize {
+        match self {
+            KindView::Count(series) => series.len(),
+            KindView::Ratio(numerator, denominator) => numerator.len() + denominator.len(),
+            KindView::Promise(series) => series.len(),
+            KindView::Funnel(series) => series.len(),
+        }
+    }
+}
+
 impl Histogram {
     /// With room for `edges` edges.
     pub fn new(edges: usize) -> Histogram {

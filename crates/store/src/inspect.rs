@@ -7,6 +7,7 @@ use object_store::path::Path;
 
 use crate::depot::Depot;
 use crate::folder::{HEAD_SUFFIX, SECTIONS, TaskFolder};
+use crate::leftovers;
 
 /// A snapshot as the store lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,7 +86,7 @@ pub(crate) async fn list(
     Ok(depot.list(&path).await?.objects)
 }
 
-/// Deletes every object of the group; says how many there were. Snapshots go before their sections,
+/// Deletes every object of the group and the folders that are empty then; says how many there were. Snapshots go before their sections,
 /// so that an end half way leaves no snapshot without them.
 pub(crate) async fn clear(depot: &Depot) -> Result<u64, String> {
     let mut waiting = vec![depot.root()];
@@ -104,6 +105,9 @@ pub(crate) async fn clear(depot: &Depot) -> Result<u64, String> {
     for path in levels.iter().flatten() {
         depot.delete(path).await?;
         deleted += 1;
+    }
+    if let Some(folder) = depot.on_disk(&depot.root()) {
+        leftovers::remove_empty(folder).await?;
     }
     Ok(deleted)
 }

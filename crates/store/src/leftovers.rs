@@ -1,4 +1,4 @@
-//! Files of a local store that a killed process was in the middle of writing.
+//! Files of a local store that a killed process was in the middle of writing, and empty folders.
 //!
 //! object_store writes a file as `name#number` and gives it its name at the end; it lists none of
 //! them. Nobody ever reads them, so those that are too old to be written still are deleted.
@@ -16,6 +16,31 @@ pub(crate) async fn clear(folder: PathBuf) -> Result<(), String> {
     cleared
         .map_err(|error| error.to_string())?
         .map_err(|error| format!("files that were never finished: {error}"))
+}
+
+/// Removes this folder and those in it, as far as they are empty.
+pub(crate) async fn remove_empty(folder: PathBuf) -> Result<(), String> {
+    let removed = tokio::task::spawn_blocking(move || remove_empty_now(&folder)).await;
+    removed
+        .map_err(|error| error.to_string())?
+        .map_err(|error| format!("empty folders: {error}"))
+}
+
+fn remove_empty_now(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty_now(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed,
+    }
 }
 
 fn clear_now(folder: &Path, now: SystemTime) -> io::Result<()> {

@@ -28,6 +28,7 @@ mod packing;
 mod retention;
 mod save;
 mod store;
+mod trial;
 
 pub use client::{Answer, Client, Saved, What};
 pub use folder::TaskFolder;

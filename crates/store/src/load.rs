@@ -1,6 +1,7 @@
 //! Reading a snapshot back: its head, then every section that the head refers to, each checked by
-//! its length and hash. Whatever is missing or damaged makes the snapshot unsound, and says which
-//! object it was; a store that doesn't answer says nothing about the snapshot.
+//! its length and hash. Whatever is missing or damaged makes the snapshot unsound; the reason names
+//! the section if it is one, the snapshot is named by whoever asked for it. A store that doesn't
+//! answer says nothing about the snapshot.
 
 use std::sync::Arc;
 
@@ -28,12 +29,7 @@ pub(crate) async fn load(
     name: &str,
 ) -> Result<Snapshot, LoadError> {
     let head = load_head(depot, folder, name).await?;
-    let wanted = references(&head).map_err(|refusal| match LoadError::from(refusal) {
-        LoadError::Unsound(reason) => {
-            LoadError::Unsound(format!("{}/{name}: {reason}", folder.path()))
-        }
-        other => other,
-    })?;
+    let wanted = references(&head)?;
     let slots = Arc::new(Semaphore::new(FETCHES));
     let mut fetches = JoinSet::new();
     for reference in wanted.iter().copied() {
@@ -75,15 +71,21 @@ pub(crate) async fn load_section(
     let path = depot
         .path(folder, &name)
         .expect("a number in hexadecimal is a name");
-    let bytes = object(depot, &path, reference.length).await?;
+    let unsound = |reason: String| LoadError::Unsound(format!("{name}: {reason}"));
+    let bytes = object(depot, &path, reference.length).await;
+    let bytes = bytes.map_err(|error| match error {
+        LoadError::Unsound(reason) => unsound(reason),
+        other => other,
+    })?;
     let found = bytes.len() as u64;
     if found != reference.length {
         let wanted = reference.length;
-        let message = format!("{path}: holds {found} bytes, not the {wanted} it should");
-        return Err(LoadError::Unsound(message));
+        return Err(unsound(format!(
+            "holds {found} bytes, not the {wanted} it should"
+        )));
     }
     if xxh3_128(&bytes) != reference.hash {
-        return Err(LoadError::Unsound(format!("{path}: its checksum is wrong")));
+        return Err(unsound("its checksum is wrong".to_owned()));
     }
     Ok(Section {
         reference,
@@ -95,14 +97,13 @@ pub(crate) async fn load_section(
 async fn object(depot: &Depot, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     // A frame of bytes that can't be compressed is a little longer than they are.
     let most = limit.saturating_add(limit / 128 + FRAME_BYTES);
-    let unsound = |reason: String| LoadError::Unsound(format!("{path}: {reason}"));
     let packed = depot.fetch(path, most).await.map_err(|error| match error {
-        FetchError::Missing => unsound("is not there".to_owned()),
-        FetchError::Unsound(reason) => unsound(reason),
+        FetchError::Missing => LoadError::Unsound("is not there".to_owned()),
+        FetchError::Unsound(reason) => LoadError::Unsound(reason),
         FetchError::Unavailable(reason) => LoadError::Unavailable(reason),
     })?;
     let unpacked = tokio::task::spawn_blocking(move || unpack(&packed, limit)).await;
     unpacked
         .map_err(|error| LoadError::Unavailable(error.to_string()))?
-        .map_err(unsound)
+        .map_err(LoadError::Unsound)
 }

@@ -16,7 +16,7 @@ use crate::depot::Depot;
 use crate::folder::{TaskFolder, encoded};
 use crate::inspect::{self, Listing};
 use crate::retention::Retention;
-use crate::{load, save};
+use crate::{load, save, trial};
 
 /// Snapshots that are loaded, or saved, at the same time: each is in memory as a whole.
 const AT_ONCE: usize = 4;
@@ -81,6 +81,24 @@ impl Store {
                 folder.display()
             )
         })
+    }
+
+    /// Whether the folder of a `file://` URL is there and can be written to, or could be made: why
+    /// not. Leaves nothing behind; other stores are not asked.
+    pub fn try_folder(&self) -> Result<(), String> {
+        match &self.inner.folder {
+            Some(folder) => trial::folder(folder),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether snapshots could be listed, written and deleted now: why not. Leaves nothing behind.
+    pub fn try_all(&self) -> Result<(), String> {
+        self.try_folder()?;
+        match &self.inner.folder {
+            Some(_) => Ok(()),
+            None => self.runtime().block_on(trial::bucket(&self.inner.depot)),
+        }
     }
 
     /// A door for one worker.

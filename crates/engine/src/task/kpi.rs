@@ -91,28 +91,45 @@ impl Task {
             entries.dedupe += dedupe as u64;
             entries.bytes += bytes as u64;
         }
-        for slot in &self.kpis {
-            match &slot.state {
-                KpiState::Promise { state, .. } => {
-                    let (open, finished, held, bytes) = state.memory();
-                    entries.open += open as u64;
-                    entries.finished += finished as u64;
-                    entries.held += held as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Funnel { state, .. } => {
-                    let (entities, bytes) = state.memory();
-                    entries.funnel += entities as u64;
-                    entries.bytes += bytes as u64;
-                }
-                KpiState::Count { state, .. } => entries.bytes += state.bytes() as u64,
-                KpiState::Ratio {
-                    numerator,
-                    denominator,
-                } => {
-                    let sides = numerator.iter().chain(denominator);
-                    entries.bytes += sides.map(|side| side.1.bytes() as u64).sum::<u64>();
-                }
+        for of_kpi in self.kpi_entries() {
+            entries.open += of_kpi.open;
+            entries.finished += of_kpi.finished;
+            entries.held += of_kpi.held;
+            entries.funnel += of_kpi.funnel;
+            entries.bytes += of_kpi.bytes;
+        }
+        entries
+    }
+
+    /// How much state each KPI has, in the order of the group's; event ids are no KPI's.
+    pub fn kpi_entries(&self) -> impl Iterator<Item = Entries> {
+        self.kpis.iter().map(|slot| slot.state.entries())
+    }
+}
+
+impl KpiState {
+    fn entries(&self) -> Entries {
+        let mut entries = Entries::default();
+        match self {
+            KpiState::Promise { state, .. } => {
+                let (open, finished, held, bytes) = state.memory();
+                entries.open = open as u64;
+                entries.finished = finished as u64;
+                entries.held = held as u64;
+                entries.bytes = bytes as u64;
+            }
+            KpiState::Funnel { state, .. } => {
+                let (entities, bytes) = state.memory();
+                entries.funnel = entities as u64;
+                entries.bytes = bytes as u64;
+            }
+            KpiState::Count { state, .. } => entries.bytes = state.bytes() as u64,
+            KpiState::Ratio {
+                numerator,
+                denominator,
+            } => {
+                let sides = numerator.iter().chain(denominator);
+                entries.bytes = sides.map(|side| side.1.bytes() as u64).sum();
             }
         }
         entries
