@@ -133,3 +133,52 @@ fn a_view_that_was_overtaken_and_comes_back_is_found() {
         panic!("seed {seed} doesn't hold with withdraw_overtaken:\n{failure}");
     }
 }
+
+/// Somebody joins and gets a part of what the first process had given back; that one is stopped before
+/// it hears of it, and its successor is killed soon after it took over.
+fn stopped_after_release(seed: u64) -> FaultPlan {
+    let fault = |at_ms: i64, lasts_ms: i64, kind: FaultKind| Fault {
+        at: Span(at_ms * 1000),
+        lasts: Span(lasts_ms * 1000),
+        kind,
+    };
+    let round = |number: i64| {
+        let at = 12_000 + number * 16_000;
+        let stops = 200 + (seed as i64 * 137 + number * 211) % 1300;
+        [
+            fault(at, 1, FaultKind::Join),
+            fault(at + stops, 3000, FaultKind::Freeze(0)),
+            fault(at + stops + 2700, 200, FaultKind::Crash(1)),
+            fault(at + 10_000, 1, FaultKind::Leave(2)),
+        ]
+    };
+    FaultPlan {
+        seed,
+        partitions: 3,
+        processes: 2,
+        batch: 12,
+        orders_per_second: 2.5,
+        fresh: Span::ZERO,
+        log_gap: LogGap::Continue,
+        faults: (0..8).flat_map(round).collect(),
+    }
+}
+
+#[test]
+fn a_view_of_a_share_given_back_that_a_stopped_worker_shows_is_found() {
+    let broken = Rules {
+        released_by_the_moment: false,
+        ..Rules::default()
+    };
+    let run = |seed, rules| run_plan(&stopped_after_release(seed), rules);
+    let failed = (0..200).find_map(|seed| Some((seed, run(seed, broken).err()?)));
+    let (seed, failure) = failed.expect("without released_by_the_moment nothing was found");
+    eprintln!(
+        "without released_by_the_moment, seed {seed}: {}",
+        failure.check
+    );
+    assert_eq!(failure.check, Check::Monotonic, "{failure}");
+    if let Err(failure) = run(seed, Rules::default()) {
+        panic!("seed {seed} doesn't hold with released_by_the_moment:\n{failure}");
+    }
+}
