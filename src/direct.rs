@@ -125,6 +125,7 @@ impl Direct {
             fresh_start: 0,
             rebuild_start: 0,
             partitions: self.partitions,
+            log: None,
         }
     }
 }

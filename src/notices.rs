@@ -248,10 +248,11 @@ impl Notices {
                 topic,
                 partition,
                 offset,
+                end,
                 used,
             } => {
                 let place = self.place(*topic, *partition);
-                (12, Odd, foreign_commit(&place, *offset, *used))
+                (12, Odd, foreign_commit(&place, (*offset, *end), *used))
             }
             other => unreachable!("{other:?} is no beginning"),
         }
@@ -282,7 +283,7 @@ impl Notices {
     }
 }
 
-fn foreign_commit(place: &str, offset: i64, used: bool) -> String {
+fn foreign_commit(place: &str, (offset, end): (i64, Option<i64>), used: bool) -> String {
     let what = match used {
         true => {
             "no record is skipped or counted twice for it: a state that is saved goes on from where it \
@@ -293,9 +294,12 @@ fn foreign_commit(place: &str, offset: i64, used: bool) -> String {
              taken back"
         }
     };
+    let beyond = end.map_or(String::new(), |end| {
+        format!("; it is beyond the log's end, so {end} counts in its place")
+    });
     format!(
         "{place}: the group's committed offset {offset} was not set by Kept (moved by hand, or does \
-         another program use this group?); {what}. To begin anew use `kept state reset`"
+         another program use this group?){beyond}; {what}. To begin anew use `kept state reset`"
     )
 }
 
@@ -426,6 +430,7 @@ mod tests {
                 topic: TopicId(0),
                 partition: 3,
                 offset: 17,
+                end: used.then_some(12),
                 used,
             };
             notices.tell(0, &moved);
@@ -433,6 +438,11 @@ mod tests {
             let offset = "events partition 3: the group's committed offset 17 was not set by Kept";
             assert!(text.starts_with(offset), "{text}");
             assert!(text.contains(expected), "{text}");
+            assert_eq!(
+                text.contains("beyond the log's end, so 12 counts"),
+                used,
+                "{text}"
+            );
         }
         let told = counted(&registry, "kept_task_events_total", "foreign_commit");
         assert_eq!(told, 2.0);

@@ -193,6 +193,7 @@ fn position(partition: i32) -> Position {
         fresh_start: 0,
         rebuild_start: 0,
         partitions: PARTITIONS,
+        log: None,
     }
 }
 

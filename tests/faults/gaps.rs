@@ -2,9 +2,10 @@
 //! the service stops and says so, as it was told. And its neighbours: topics that were deleted and
 //! created again, and a group whose offsets have expired.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use support::within;
+use support::{Kept, within};
 
 use crate::agreement::Truth;
 use crate::files;
@@ -72,6 +73,50 @@ fn a_topic_that_was_created_again_stops_the_service_that_was_told_so() {
     assert!(log.contains("replaced."), "it names the topic:\n{log}");
 }
 
+/// Filled beyond what was read before anybody looks: each task notices it by the topic's id, once,
+/// and counts the new log only.
+#[test]
+fn a_topic_that_is_created_again_while_it_is_read_begins_anew() {
+    let mut stage = Stage::new("underneath", 614);
+    let config = stage.config();
+    stage.sell_at_once(4000);
+    let kept = stage.run(&config);
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    create_again(&stage);
+    // What was shown of the old log, or of both, tells nothing about the new one.
+    stage.sell_at_once(20_000);
+    // One after the other was made anew: a task may notice both at once, or each by itself.
+    let both = 2 * PARTITIONS as usize;
+    within(LONG, "every log is noticed", || {
+        let noticed = noticed(&stage, &kept);
+        (noticed.values().filter(|lines| **lines > 0).count() == both).then_some(())
+    });
+    stage.watcher.history().forget();
+    let truth = Truth::read(&stage, &config);
+    assert_eq!(truth.len(), 20_000);
+    truth.agrees(&stage, &[&kept]);
+    let noticed = noticed(&stage, &kept);
+    assert!(noticed.values().all(|lines| *lines == 1), "{noticed:?}");
+    await_words(&kept, "its topic id was");
+}
+
+/// How many lines say of a partition of a topic that it isn't the log it was.
+fn noticed(stage: &Stage, kept: &Kept) -> BTreeMap<(String, i32), usize> {
+    let log = kept.log();
+    let mut noticed = BTreeMap::new();
+    for topic in stage.topics() {
+        for partition in 0..PARTITIONS {
+            let words = format!("partition {partition} is not the log it was");
+            let first = format!("{topic} {words}");
+            let also = format!("and topic {topic}:");
+            let lines = log.lines().filter(|line| line.contains(&words));
+            let lines = lines.filter(|line| line.contains(&first) || line.contains(&also));
+            noticed.insert((topic.clone(), partition), lines.count());
+        }
+    }
+    noticed
+}
+
 /// Nothing is committed any more, but the snapshots say how far it was.
 #[test]
 fn a_group_whose_offsets_have_expired_goes_on_from_its_snapshots() {
@@ -106,13 +151,17 @@ fn recreated(stage: &mut Stage, config: &str, first: usize, then: usize) {
     let mut kept = stage.run(config);
     Truth::read(stage, config).agrees(stage, &[&kept]);
     assert!(kept.terminate().success(), "{}", kept.log());
+    create_again(stage);
+    stage.sell_at_once(then);
+    stage.watcher.history().forget();
+}
+
+fn create_again(stage: &Stage) {
     for topic in stage.topics() {
         stage.kafka().delete_topic(&topic);
         stage.kafka().await_gone(&topic);
         stage.kafka().create_topic(&topic, PARTITIONS, &[]);
     }
-    stage.sell_at_once(then);
-    stage.watcher.history().forget();
 }
 
 /// All is read, the service stops, the shop sells on, and half of what is new is deleted. Gives

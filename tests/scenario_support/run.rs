@@ -299,6 +299,7 @@ impl Runner {
             fresh_start: 0,
             rebuild_start: 0,
             partitions: self.partitions,
+            log: None,
         };
         let positions: Vec<Position> = self.ends.keys().map(position).collect();
         self.step(Input::LookedUp {

@@ -1,9 +1,11 @@
 //! Where the partitions end, asked once a second on a thread of its own, so that a slow broker
-//! never stalls the worker's loop.
+//! never stalls the worker's loop; and now and then which topics these are, so that one that is
+//! deleted and made anew is noticed while it is read.
 //!
 //! An answer carries the time at which the question was sent and the number of the assignment it
 //! was asked for: answers for another assignment are dropped by the worker.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,15 +13,20 @@ use std::time::{Duration, Instant};
 use catalogue::plan::TopicId;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use events::WallTime;
+use pipeline::log_id::LogId;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Context;
 use crate::metrics::{Metrics, Trouble};
-use crate::worker::wall_time;
+use crate::topic_ids::topic_ids;
+use crate::worker::{Setup, wall_time};
 
 /// How often is asked.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often is asked which topics these are; at once after a question about ends that went wrong, as
+/// it does while a topic is away.
+const TOPICS_EVERY: Duration = Duration::from_secs(10);
 /// How long the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -40,6 +47,8 @@ pub(crate) struct Ends {
     pub(crate) at: WallTime,
     /// The end of each partition.
     pub(crate) ends: Vec<(TopicId, i32, i64)>,
+    /// The ids of the topics, of those that are known and if they were asked for.
+    pub(crate) logs: BTreeMap<TopicId, LogId>,
 }
 
 /// Holds the newest answer until it is taken: a worker that was busy for a while must not be shown
@@ -48,8 +57,16 @@ pub(crate) struct Ends {
 struct Newest(Arc<Mutex<Option<Ends>>>);
 
 impl Newest {
-    fn put(&self, ends: Ends) {
-        *self.0.lock().expect("nothing panics in here") = Some(ends);
+    /// Ids that weren't taken yet are kept: they aren't asked for each time.
+    fn put(&self, mut ends: Ends) {
+        let mut newest = self.0.lock().expect("nothing panics in here");
+        if let Some(before) = newest.take()
+            && ends.logs.is_empty()
+            && before.assignment == ends.assignment
+        {
+            ends.logs = before.logs;
+        }
+        *newest = Some(ends);
     }
 
     fn take(&self) -> Option<Ends> {
@@ -66,13 +83,13 @@ pub(crate) struct EndsAsker {
 
 impl EndsAsker {
     /// Starts the thread; it asks nothing until `ask`.
-    pub(crate) fn start(consumer: Arc<BaseConsumer<Context>>, metrics: Metrics) -> EndsAsker {
+    pub(crate) fn start(consumer: Arc<BaseConsumer<Context>>, setup: Setup) -> EndsAsker {
         let (questions, asked) = unbounded();
         let newest = Newest::default();
         let answer = newest.clone();
         let thread = std::thread::Builder::new()
             .name("kept-ends".into())
-            .spawn(move || run(&consumer, &metrics, &asked, &answer))
+            .spawn(move || run(&consumer, &setup, &asked, &answer))
             .expect("the system gives a thread");
         EndsAsker {
             questions: Some(questions),
@@ -109,15 +126,17 @@ impl Drop for EndsAsker {
 
 fn run(
     consumer: &BaseConsumer<Context>,
-    metrics: &Metrics,
+    setup: &Setup,
     asked: &Receiver<Question>,
     answer: &Newest,
 ) {
+    let metrics = &setup.metrics;
     let mut question = Question {
         assignment: 0,
         partitions: Vec::new(),
     };
     let mut next = Instant::now();
+    let mut topics_due = next + TOPICS_EVERY;
     loop {
         match asked.recv_deadline(next) {
             Ok(newer) => {
@@ -132,11 +151,17 @@ fn run(
         if question.partitions.is_empty() {
             continue;
         }
-        let ends = ask(consumer, &question, metrics);
+        let mut ends = ask(consumer, &question, metrics);
         if ends.ends.len() == question.partitions.len() {
             let detail = "the ends of the partitions are known again";
             metrics.recovered(Trouble::EndOffsets, detail);
             metrics.answered();
+        } else {
+            topics_due = next;
+        }
+        if topics_due <= next {
+            topics_due = next + TOPICS_EVERY;
+            ends.logs = topic_ids(consumer, &setup.plan);
         }
         answer.put(ends);
     }
@@ -188,12 +213,18 @@ fn ask(consumer: &BaseConsumer<Context>, question: &Question, metrics: &Metrics)
         assignment: question.assignment,
         at,
         ends,
+        logs: BTreeMap::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ids(told: bool) -> BTreeMap<TopicId, LogId> {
+        let id = told.then_some(()).and_then(|()| LogId::new(7));
+        id.into_iter().map(|id| (TopicId(0), id)).collect()
+    }
 
     #[test]
     fn a_worker_that_comes_late_finds_the_newest_answer_once() {
@@ -203,9 +234,12 @@ mod tests {
                 assignment: 1,
                 at: WallTime(second),
                 ends: Vec::new(),
+                logs: ids(second == 4),
             });
         }
-        assert_eq!(newest.take().map(|ends| ends.at), Some(WallTime(10)));
+        let taken = newest.take().expect("an answer is there");
+        assert_eq!(taken.at, WallTime(10));
+        assert_eq!(taken.logs, ids(true), "what is asked for rarely is kept");
         assert!(newest.take().is_none());
     }
 }

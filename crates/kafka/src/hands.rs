@@ -4,10 +4,12 @@
 //! buffer when its dead letter is written. What changes the loop's own affairs (the share, where
 //! the worker goes from here) is left to it as an order, which it carries out before it goes on.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use catalogue::plan::TopicId;
 use events::{Record, Reject, Span};
+use pipeline::log_id::LogId;
 use pipeline::port::CommitOffset;
 use pipeline::{Assignment, Effect, Input};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -97,6 +99,14 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
         self.setup.metrics.trouble(trouble, &detail);
         if trouble == Trouble::OffsetOutOfRange && self.partitions.owns(topic, partition) {
             self.step(Input::OutOfRange { topic, partition }, None);
+        }
+    }
+
+    /// Hands over which topics these are.
+    pub(crate) fn take_logs(&mut self, logs: &BTreeMap<TopicId, LogId>) {
+        for (topic, log) in logs {
+            let (topic, log) = (*topic, *log);
+            self.step(Input::LogObserved { topic, log }, None);
         }
     }
 

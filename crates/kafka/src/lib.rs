@@ -39,6 +39,7 @@ pub mod properties;
 mod quiet;
 mod round;
 pub mod settings;
+mod topic_ids;
 mod topics;
 mod wait;
 pub mod worker;

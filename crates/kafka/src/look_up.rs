@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::metadata;
 use crate::metrics::Trouble;
 use crate::offsets::{Offsets, Place, TIMEOUT, Wanted};
+use crate::topic_ids::topic_ids;
 use crate::topics::partition_counts;
 use crate::worker::{Setup, wall_time};
 
@@ -157,6 +158,8 @@ fn look_up(
     }
     let now = wall_time();
     let began = Instant::now();
+    // Before the offsets: of a topic that is made anew in between, the next look at the id tells.
+    let logs = topic_ids(consumer, &setup.plan);
     let counts = partition_counts(consumer, &setup.plan, TIMEOUT)
         .map_err(|error| format!("the numbers of partitions: {error}"))?;
     let committed = committed(&offsets, places)?;
@@ -187,6 +190,7 @@ fn look_up(
             fresh_start,
             rebuild_start: rebuild.get(place).copied().unwrap_or(fresh_start),
             partitions,
+            log: logs.get(&place.0).copied(),
         });
     }
     Ok(positions)

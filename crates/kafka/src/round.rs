@@ -262,6 +262,7 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             if !self.hands.share.is_current(ends.assignment) {
                 continue;
             }
+            self.hands.take_logs(&ends.logs);
             for (topic, partition, end) in ends.ends {
                 self.hands.partitions.observe_end(topic, partition, end);
                 let input = Input::EndObserved {

@@ -252,7 +252,7 @@ impl Connected {
             commit_queue: CommitQueue::new(&consumer),
             orders: Orders::default(),
         };
-        let asker = EndsAsker::start(Arc::clone(&consumer), setup.metrics.clone());
+        let asker = EndsAsker::start(Arc::clone(&consumer), setup.clone());
         let looker = Looker::start(Arc::clone(&consumer), setup.clone());
         let coverage = CoverageAsker::start(Arc::clone(&consumer), setup.clone(), uncovered);
         let result = Rounds {

@@ -6,7 +6,9 @@
 //! virtual broker. Wall time comes in as data and goes into the display time only.
 
 pub mod header;
+mod known;
 pub mod lineage;
+pub mod log_id;
 pub mod name;
 pub mod note;
 pub mod port;

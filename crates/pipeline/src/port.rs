@@ -15,6 +15,8 @@ use engine::View;
 use engine::snapshot::Snapshot;
 use events::{EventTime, Record, Reject, Span, WallTime};
 
+use crate::log_id::LogId;
+
 pub use crate::storing::{LoadError, SaveError};
 
 /// A clock for leases: microseconds since some moment; it never goes back and goes on while the
@@ -62,6 +64,9 @@ pub struct Position {
     pub rebuild_start: i64,
     /// How many partitions the topic has now.
     pub partitions: i32,
+    /// Which topic of this name it is now; `None`: not known, which is no evidence of anything. Asked
+    /// for before the offsets.
+    pub log: Option<LogId>,
 }
 
 /// What is committed of a partition.
@@ -147,6 +152,13 @@ pub enum Input<'a> {
         end: i64,
         /// When the question was sent.
         at: WallTime,
+    },
+    /// The brokers said which topic of this name there is now. Asked for every few seconds.
+    LogObserved {
+        /// Which topic.
+        topic: TopicId,
+        /// Its id.
+        log: LogId,
     },
     /// The consumer can't go on there: the log no longer has the offset it asked for.
     OutOfRange {
@@ -336,6 +348,8 @@ pub enum Notice {
         partition: i32,
         /// What is committed.
         offset: i64,
+        /// The log's end, if that comes before it: it counts in its place.
+        end: Option<i64>,
         /// Whether it changes anything: the task begins there, or isn't shown before it is there.
         /// Otherwise its state is further already.
         used: bool,
@@ -349,14 +363,15 @@ pub enum Notice {
         /// How many offsets.
         records: u64,
     },
-    /// The log isn't the one that the state was made from: it ends before what is committed, or
-    /// the last record is another one. The task begins anew.
+    /// The log isn't the one that the state was made from: the topic's id or the last record is
+    /// another one, or it ends before what is committed. The task begins anew; told once, whatever
+    /// the number of its topics that were made anew.
     Recreated {
-        /// Which topic.
+        /// Which topic; the first of several.
         topic: TopicId,
         /// Which partition.
         partition: i32,
-        /// What shows it.
+        /// What shows it, of each of the topics.
         detail: String,
     },
     /// The store doesn't answer; it will be asked again.

@@ -12,6 +12,7 @@ use engine::snapshot::Snapshot;
 use events::Span;
 
 use crate::name::SnapshotName;
+use crate::note::Note;
 use crate::port::{Effect, LeaseTime, LoadError, Notice, Position, TaskId};
 use crate::resume::{Attempt, InputFacts, Start};
 use crate::running::Running;
@@ -338,12 +339,23 @@ fn no_answer() -> String {
     format!("no answer within {} s", PATIENCE.0 / 1_000_000)
 }
 
-/// What the decision needs to know of an input.
+/// What the decision needs to know of an input. Somebody's offset beyond the end of a log that is
+/// known to be the same counts as the end; without a topic id it may as well be another log.
 pub(crate) fn facts(topic: &str, position: &Position, other_log: Option<String>) -> InputFacts {
     let committed = position.committed.as_ref();
+    let mut committed = committed.map(|(offset, note)| (*offset, Note::parse(note)));
+    let mut beyond = None;
+    if let Some((offset, None)) = &mut committed
+        && position.log.is_some()
+        && *offset > position.log_end
+    {
+        beyond = Some(std::mem::replace(offset, position.log_end));
+    }
     InputFacts {
         topic: topic.to_owned(),
-        committed: committed.map(|(offset, note)| (*offset, crate::note::Note::parse(note))),
+        committed,
+        beyond,
+        log: position.log,
         log_start: position.log_start,
         log_end: position.log_end,
         fresh_start: position.fresh_start,

@@ -207,6 +207,13 @@ impl Publisher {
         }
     }
 
+    /// A view of the task that waits for its commit won't be shown when that has gone through.
+    pub(crate) fn forget(&mut self, task: TaskId) {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.views.retain(|view| task_of(view) != task);
+        }
+    }
+
     /// Which tasks' views are shown.
     pub(crate) fn shown(&self) -> Vec<TaskId> {
         self.shown.keys().copied().collect()

@@ -35,6 +35,8 @@ pub struct Rules {
     pub same_lineage: bool,
     /// A log whose last read record changed is another log.
     pub compare_records: bool,
+    /// A topic whose id changed is another one.
+    pub compare_topics: bool,
     /// When totals are lost, no input reads on before all have reached what is committed.
     pub hold_lost_totals: bool,
     /// A view that a later owner has gone beyond is withdrawn when its task comes back.
@@ -58,6 +60,7 @@ impl Default for Rules {
             catch_up_first: true,
             same_lineage: true,
             compare_records: true,
+            compare_topics: true,
             hold_lost_totals: true,
             withdraw_overtaken: true,
             ready_first: true,

@@ -16,11 +16,12 @@ use engine::Task;
 use events::{Decoder, EventTime, Record, WallTime};
 
 use crate::header::{Header, InputHeader, LastRecord};
+use crate::known::{Known, OtherLog};
 use crate::lineage::Lineage;
 use crate::note::Note;
 use crate::port::{Effect, TaskId};
 use crate::progress::Progress;
-use crate::resume::{Remembered, Shown, Start};
+use crate::resume::{Cause, InputFacts, Remembered, Shown, Start};
 use crate::rules::Rules;
 use crate::saves::Saves;
 
@@ -36,8 +37,8 @@ pub(crate) struct Running {
     pub(crate) stage: Stage,
     pub(crate) inputs: Vec<InputHeader>,
     pub(crate) saves: Saves,
-    /// The last record before where reading begins: it has to come first, and be the same.
-    expected: Vec<Option<LastRecord>>,
+    /// How each input's log is known again.
+    pub(crate) known: Vec<Known>,
     /// Rejects before these offsets were reported in an earlier life.
     replayed_below: Vec<i64>,
 }
@@ -58,10 +59,9 @@ pub(crate) enum Stage {
     Replaying(Vec<i64>),
     /// Shown.
     Serving,
+    /// One of its logs is another one: it is dropped when the share is begun again.
+    Forsaken,
 }
-
-/// The log of an input isn't the one the state was made from: what shows it.
-pub(crate) struct OtherLog(pub(crate) String);
 
 impl Running {
     /// A state that isn't read yet: `begin` follows.
@@ -81,13 +81,13 @@ impl Running {
             stage: Stage::CatchingUp,
             inputs,
             saves: Saves::default(),
-            expected: vec![None; count],
+            known: vec![Known::default(); count],
             replayed_below: vec![0; count],
         }
     }
 
-    /// Goes on as decided. `log_starts`: the first offset of each log; `committed`: what is.
-    pub(crate) fn begin(&mut self, start: &Start, log_starts: &[i64], rules: Rules) {
+    /// Goes on as decided, with what is known of each input.
+    pub(crate) fn begin(&mut self, start: &Start, facts: &[InputFacts], rules: Rules) {
         if self.lineage != start.lineage {
             self.lineage = start.lineage;
             self.inputs.iter_mut().for_each(|input| input.origin = None);
@@ -120,11 +120,12 @@ impl Running {
         };
         let offsets: Vec<i64> = self.task.offsets().collect();
         for (input, offset) in offsets.iter().enumerate() {
+            let anew = match &start.cause {
+                Cause::Recreated(evidence) => evidence[input].is_some(),
+                _ => false,
+            };
             let last = self.inputs[input].last;
-            let there = last.filter(|last| {
-                rules.compare_records && last.offset >= log_starts[input] && last.offset < *offset
-            });
-            self.expected[input] = there;
+            self.known[input].begin(&facts[input], (*offset, last), anew, rules);
             self.progress.begins(input, *offset);
         }
         for (input, offset) in offsets.into_iter().enumerate() {
@@ -135,7 +136,7 @@ impl Running {
     /// Where the shell has to begin to deliver an input.
     pub(crate) fn deliver_from(&self, input: usize) -> i64 {
         let position = self.progress.position(input);
-        self.expected[input].map_or(position, |last| last.offset)
+        self.known[input].from().unwrap_or(position)
     }
 
     /// Takes a record.
@@ -147,8 +148,8 @@ impl Running {
         rules: Rules,
         effects: &mut Vec<Effect>,
     ) -> Result<(), OtherLog> {
-        if self.expected[input].is_some() {
-            self.compare(input, offset, Some(record))?;
+        if !self.known[input].is_certain() {
+            self.known[input].compare(offset, Some(record))?;
         }
         if !self.progress.expects(input, offset) || self.turns_away(input, offset, rules) {
             return Ok(());
@@ -175,15 +176,15 @@ impl Running {
         offset: i64,
         rules: Rules,
     ) -> Result<(), OtherLog> {
-        if self.expected[input].is_some() {
-            self.compare(input, offset, None)?;
+        if !self.known[input].is_certain() {
+            self.known[input].compare(offset, None)?;
         }
         let beyond = |zero_at: &[i64]| offset > zero_at[input];
         let turns_away = match &self.stage {
             Stage::Rebuilding { zero_at, .. } if beyond(zero_at) => {
                 self.turns_away(input, offset, rules)
             }
-            stage => *stage == Stage::Zeroed,
+            stage => matches!(stage, Stage::Zeroed | Stage::Forsaken),
         };
         if self.progress.expects(input, offset) && !turns_away {
             self.task.start_at(input, offset);
@@ -196,7 +197,7 @@ impl Running {
     /// Whether it may be shown.
     pub(crate) fn is_ready(&self, now: WallTime, rules: Rules) -> bool {
         let ready = match &self.stage {
-            Stage::Rebuilding { .. } | Stage::Zeroed => false,
+            Stage::Rebuilding { .. } | Stage::Zeroed | Stage::Forsaken => false,
             Stage::CatchingUp => self.progress.caught_up(now) || !rules.catch_up_first,
             Stage::Replaying(reached) => {
                 let mut inputs = self.task.offsets().zip(reached);
@@ -204,17 +205,18 @@ impl Running {
             }
             Stage::Serving => true,
         };
-        ready && self.is_known_again()
+        ready && self.is_seen()
     }
 
-    /// Whether totals still have to be set to zero: no lineage stands for what it is now.
+    /// Whether no lineage stands for what it is now: totals still have to be set to zero, or it is
+    /// made from two logs.
     pub(crate) fn is_between_states(&self) -> bool {
-        matches!(self.stage, Stage::Rebuilding { .. })
+        matches!(self.stage, Stage::Rebuilding { .. } | Stage::Forsaken)
     }
 
     /// Whether its state is one that may be saved: one that its lineage and offsets stand for.
     pub(crate) fn is_sound(&self) -> bool {
-        !self.is_between_states() && self.is_known_again()
+        !self.is_between_states() && self.is_seen()
     }
 
     /// What a later assignment needs to know of it.
@@ -223,6 +225,7 @@ impl Running {
             lineage: self.lineage,
             base: self.base,
             offsets: self.task.offsets().collect(),
+            logs: self.known.iter().map(|known| known.log).collect(),
         }
     }
 
@@ -243,46 +246,27 @@ impl Running {
             clock: clock.filter(|clock| *clock > EventTime::MIN),
             served,
             partitions: self.inputs[input].partitions,
+            log: self.known[input].log,
+            last: self.inputs[input].last,
         }
     }
 
-    /// Every input's log showed the record that was read last.
-    fn is_known_again(&self) -> bool {
-        self.expected.iter().all(Option::is_none)
+    /// Whether every input's log showed the record before where reading began.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.known.iter().all(Known::is_seen)
     }
 
-    /// The first that is delivered has to be the record that was read last.
-    fn compare(
-        &mut self,
-        input: usize,
-        offset: i64,
-        record: Option<&Record<'_>>,
-    ) -> Result<(), OtherLog> {
-        let Some(last) = self.expected[input].filter(|last| offset >= last.offset) else {
-            return Ok(());
-        };
-        match record {
-            Some(record) if offset == last.offset => {
-                if LastRecord::of(offset, record) != last {
-                    return Err(OtherLog(format!(
-                        "the record at offset {offset} is another one"
-                    )));
-                }
-                self.expected[input] = None;
-                Ok(())
-            }
-            None if offset == last.offset => Ok(()),
-            _ => Err(OtherLog(format!(
-                "the record at offset {} isn't there",
-                last.offset
-            ))),
-        }
+    /// The log of this input is another one: nothing of the state is of use any more. Its other
+    /// inputs are still looked at.
+    pub(crate) fn forsake(&mut self, input: usize) {
+        self.known[input].give_up();
+        self.stage = Stage::Forsaken;
     }
 
     /// Whether what comes at `offset` has to wait until the totals were set to zero.
     fn turns_away(&mut self, input: usize, offset: i64, rules: Rules) -> bool {
         match &self.stage {
-            Stage::Zeroed => return true,
+            Stage::Zeroed | Stage::Forsaken => return true,
             Stage::Rebuilding { zero_at, .. } if offset >= zero_at[input] => {
                 let mark = zero_at[input];
                 self.task.start_at(input, mark);

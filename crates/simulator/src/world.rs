@@ -108,6 +108,8 @@ struct World {
     plan: Arc<Plan>,
     version: usize,
     rules: Rules,
+    /// For what the brokers tell of topics.
+    topic_chance: Chance,
     /// What processes that start are told to do at a gap.
     log_gap: LogGap,
     /// Of each topic.
@@ -178,6 +180,7 @@ impl World {
             now: BEGIN,
             agenda: Agenda::new(),
             chance: Chance::new(faults.seed),
+            topic_chance: Chance::new(faults.seed ^ 0x70_91c5),
             rules,
             version: 0,
             log_gap: faults.log_gap,

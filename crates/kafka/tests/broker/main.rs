@@ -8,5 +8,6 @@ mod letters;
 mod parked;
 mod recorder;
 mod tools;
+mod topic_ids;
 mod trouble;
 mod worker;

@@ -8,6 +8,7 @@ use catalogue::plan::{Group, Limits, Plan, TimeRules, Topic, TopicId};
 use events::{Reject, Span};
 use kafka::worker::Setup;
 use kafka::{Board, Call, Metrics, Request, Settings, Start, WorkerHandle};
+use pipeline::log_id::LogId;
 use pipeline::port::{CommitOffset, Position};
 use pipeline::{Assignment, Effect, Input};
 use rdkafka::ClientConfig;
@@ -31,6 +32,8 @@ pub struct Seen {
     pub reached: BTreeMap<Place, i64>,
     /// The last end observed.
     pub ends: BTreeMap<Place, i64>,
+    /// Which topics these are, as last told while reading.
+    pub logs: BTreeMap<u16, LogId>,
     /// How often an assignment came.
     pub assignments: usize,
     /// Its number.
@@ -114,6 +117,9 @@ impl Seen {
                 ..
             } => {
                 self.ends.insert((topic.0, partition), end);
+            }
+            Input::LogObserved { topic, log } => {
+                self.logs.insert(topic.0, log);
             }
             Input::Tick { .. } => effects.append(&mut self.orders),
         }

@@ -12,6 +12,7 @@ mod tests;
 use std::cmp::Reverse;
 
 use crate::lineage::Lineage;
+use crate::log_id::LogId;
 use crate::name::SnapshotName;
 use crate::note::Note;
 use crate::rules::LogGap;
@@ -23,6 +24,10 @@ pub struct InputFacts {
     pub topic: String,
     /// The committed offset and its note, `None` for a note that isn't Kept's.
     pub committed: Option<(i64, Option<Note>)>,
+    /// Where somebody has moved the offset, if that is beyond the log's end: `committed` is the end.
+    pub beyond: Option<i64>,
+    /// Which topic it is now, if that is known.
+    pub log: Option<LogId>,
     /// The first offset that the log has.
     pub log_start: i64,
     /// The first that it doesn't have yet.
@@ -46,6 +51,8 @@ pub struct Remembered {
     pub base: Option<Lineage>,
     /// Its next offsets.
     pub offsets: Vec<i64>,
+    /// The topics that it was made from, where they are known.
+    pub logs: Vec<Option<LogId>>,
 }
 
 /// All that the decision depends on.
@@ -139,8 +146,8 @@ pub enum Cause {
     Rebuilding,
     /// From as far back as windows reach.
     TotalsLost,
-    /// The log of this input is another one: what shows it.
-    Recreated(usize, String),
+    /// The logs of these inputs are other ones: what shows it, by input.
+    Recreated(Vec<Option<String>>),
 }
 
 /// See the file's header. Never empty.
@@ -283,6 +290,12 @@ impl Committed {
     }
 }
 
+/// What shows that a topic is another one than before, as far as both are known.
+pub(crate) fn changed(before: Option<LogId>, now: Option<LogId>) -> Option<String> {
+    let (before, now) = (before?, now?);
+    (before != now).then(|| format!("its topic id was {before} and is {now}"))
+}
+
 /// A state that could be gone on from.
 struct Candidate {
     from: Source,
@@ -309,6 +322,11 @@ fn candidates(question: &Question<'_>, committed: &Committed) -> Vec<Candidate> 
         };
         known || committed.lineages.contains(&memory.lineage) || !question.same_lineage
     });
+    let same_logs = |memory: &&Remembered| {
+        let mut logs = memory.logs.iter().zip(question.inputs);
+        logs.all(|(before, input)| changed(*before, input.log).is_none())
+    };
+    let memory = memory.filter(same_logs);
     let memory = memory.map(|memory| Candidate {
         from: Source::Memory,
         plan: question.plan,

@@ -1,6 +1,8 @@
 //! Ways to begin without a state: brand-new, rebuilt, with totals lost, or on another log.
 
-use super::{Attempt, Cause, Committed, InputFacts, Question, Shown, Source, Start, gap_message};
+use super::{
+    Attempt, Cause, Committed, InputFacts, Question, Shown, Source, Start, changed, gap_message,
+};
 use crate::lineage::Lineage;
 use crate::note::Note;
 use crate::rules::LogGap;
@@ -24,11 +26,12 @@ pub(super) fn attempt(question: &Question<'_>, committed: &Committed) -> Attempt
 
 /// If one of the logs isn't the one that was read before: the state and its totals are of no use.
 pub(super) fn recreated(question: &Question<'_>, committed: &Committed) -> Option<Attempt> {
-    let evidence: Vec<Option<String>> = question.inputs.iter().map(evidence).collect();
+    let inputs = 0..question.inputs.len();
+    let evidence: Vec<Option<String>> = inputs.map(|input| evidence(question, input)).collect();
     let (at, detail) = evidence
         .iter()
         .enumerate()
-        .find_map(|(at, one)| Some((at, one.clone()?)))?;
+        .find_map(|(at, one)| Some((at, one.as_ref()?)))?;
     let topic = &question.inputs[at].topic;
     if question.log_gap == LogGap::Stop {
         return Some(Attempt::Fail(format!(
@@ -59,15 +62,31 @@ pub(super) fn recreated(question: &Question<'_>, committed: &Committed) -> Optio
         shown: Shown::CaughtUp,
         commit: true,
         zero_at: None,
-        cause: Cause::Recreated(at, detail),
+        cause: Cause::Recreated(evidence),
     }))
 }
 
-fn evidence(input: &InputFacts) -> Option<String> {
-    let ends_before = input.committed.as_ref().filter(|one| one.0 > input.log_end);
-    input.other_log.clone().or_else(|| {
-        ends_before.map(|one| format!("it ends at {}, but {} is committed", input.log_end, one.0))
-    })
+/// What shows that the log of an input is another one: a record, the topic's id, or its end.
+fn evidence(question: &Question<'_>, at: usize) -> Option<String> {
+    let input = &question.inputs[at];
+    let committed = input.committed.as_ref();
+    let note = committed.and_then(|one| one.1);
+    // What is in memory counts unless somebody else has begun anew since.
+    let remembered = question
+        .memory
+        .filter(|memory| note.is_none_or(|note| note.lineage == memory.lineage))
+        .and_then(|memory| memory.logs[at]);
+    let before = note.and_then(|note| note.log).or(remembered);
+    let shorter = committed.filter(|one| one.0 > input.log_end);
+    let ends_before = |one: &(i64, _)| {
+        let (end, committed) = (input.log_end, one.0);
+        format!("it ends at {end}, but {committed} is committed")
+    };
+    input
+        .other_log
+        .clone()
+        .or_else(|| changed(before, input.log))
+        .or_else(|| shorter.map(ends_before))
 }
 
 /// Where each input goes on, and how much of it is gone.

@@ -11,6 +11,8 @@ fn note(lineage: Lineage, origin: Option<i64>, served: bool) -> Note {
         clock: None,
         served,
         partitions: 4,
+        log: None,
+        last: None,
     }
 }
 
@@ -18,6 +20,8 @@ fn input(committed: Option<(i64, Option<Note>)>) -> InputFacts {
     InputFacts {
         topic: "shop".into(),
         committed,
+        beyond: None,
+        log: None,
         log_start: 0,
         log_end: 100,
         fresh_start: 20,
@@ -118,6 +122,7 @@ fn memory_goes_before_a_snapshot_at_the_same_offsets() {
         lineage: L,
         base: Some(L),
         offsets: vec![50],
+        logs: vec![None],
     };
     let attempts = decide(
         &[served(L, 55)],

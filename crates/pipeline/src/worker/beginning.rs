@@ -75,6 +75,7 @@ impl Worker {
             }
             self.memory.remove(&running.id);
             self.other_logs.remove(&running.id);
+            self.recreated.remove(&running.id);
             running.saves.begin(self.at);
             self.tasks.push(running);
         }

@@ -22,7 +22,7 @@ mod restoring;
 mod saving;
 mod share;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use catalogue::fingerprint;
@@ -59,6 +59,10 @@ pub struct Worker {
     memory: BTreeMap<TaskId, Running>,
     /// What showed that a log is another one, by task and input, until the task begins anew.
     other_logs: BTreeMap<TaskId, Vec<Option<String>>>,
+    /// Until when the share's other tasks are looked at after one of them had another log.
+    probed_until: Option<LeaseTime>,
+    /// Tasks of which it was told that they begin anew on another log, until they do.
+    recreated: BTreeSet<TaskId>,
     publisher: Publisher,
     now: WallTime,
     at: LeaseTime,
@@ -111,6 +115,8 @@ impl Worker {
             routes: vec![Vec::new(); plan.topics.len()],
             memory: BTreeMap::new(),
             other_logs: BTreeMap::new(),
+            probed_until: None,
+            recreated: BTreeSet::new(),
             publisher: Publisher::new(&options, rules),
             now: WallTime(0),
             at: LeaseTime(0),
@@ -143,6 +149,7 @@ impl Worker {
                 end,
                 at,
             } => self.end_observed((topic, partition), end, at),
+            Input::LogObserved { topic, log } => self.log_observed(topic, log, effects),
             Input::OutOfRange { topic, partition } => {
                 self.out_of_range((topic, partition), effects)
             }
@@ -247,7 +254,9 @@ impl Worker {
             self.prepare(effects);
         }
         match &self.phase {
-            Phase::Reading if self.waits_to_start_over() => self.start_over(effects),
+            Phase::Reading if self.waits_to_start_over() || self.is_probed() => {
+                self.start_over(effects);
+            }
             Phase::Reading => {
                 self.show_time(effects);
                 self.publish(effects);

@@ -1,12 +1,18 @@
 //! Records and ends of partitions, as far as they are this worker's.
 
 use catalogue::plan::TopicId;
-use events::{Record, WallTime};
+use events::{Record, Span, WallTime};
 
 use super::{Phase, Route, Worker};
-use crate::port::{Effect, Notice, TaskId};
+use crate::known::OtherLog;
+use crate::log_id::LogId;
+use crate::port::{Effect, LeaseTime, TaskId};
+use crate::resume::changed;
 use crate::rules::LogGap;
-use crate::running::{OtherLog, Running, Stage};
+use crate::running::{Running, Stage};
+
+/// How long the records of other tasks are waited for when one task's log is another one.
+const PROBE_WITHIN: Span = Span::from_seconds(2);
 
 /// A partition of a topic.
 pub(super) type Place = (TopicId, i32);
@@ -45,6 +51,24 @@ impl Worker {
         }
     }
 
+    /// The brokers said which topic this is now.
+    pub(super) fn log_observed(&mut self, topic: TopicId, log: LogId, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Reading) || !self.rules.compare_topics {
+            return;
+        }
+        for task in 0..self.tasks.len() {
+            let running = &mut self.tasks[task];
+            let topics = &self.plan.groups[running.id.group].topics;
+            let Some(input) = topics.iter().position(|one| *one == topic) else {
+                continue;
+            };
+            let before = *running.known[input].log.get_or_insert(log);
+            if let Some(detail) = changed(Some(before), Some(log)) {
+                self.other_log(task, input, OtherLog(detail), effects);
+            }
+        }
+    }
+
     /// The log has lost what comes next: looked up again, the gap will show.
     pub(super) fn out_of_range(&mut self, place: Place, effects: &mut Vec<Effect>) {
         if self.route(place).is_some() {
@@ -79,6 +103,7 @@ impl Worker {
 
     /// Freezes everything where it is and asks for the share to be begun again.
     pub(super) fn start_over(&mut self, effects: &mut Vec<Effect>) {
+        self.probed_until = None;
         self.stop_preparing();
         self.freeze_tasks();
         self.phase = Phase::Over;
@@ -109,7 +134,9 @@ impl Worker {
         }
     }
 
-    /// The state is of no use for this log: forgotten, and begun anew if that is the policy.
+    /// The state is of no use for this log: it is shown no more and the share begun again, soon.
+    /// Mostly it is not the only one, so the other tasks are looked at first: one new beginning for
+    /// all, not one for each.
     fn other_log(
         &mut self,
         task: usize,
@@ -117,24 +144,24 @@ impl Worker {
         OtherLog(detail): OtherLog,
         effects: &mut Vec<Effect>,
     ) {
-        let running = self.tasks.swap_remove(task);
-        let id = running.id;
-        let inputs = running.inputs.len();
-        let evidence = self
-            .other_logs
-            .entry(id)
-            .or_insert_with(|| vec![None; inputs]);
-        evidence[input] = Some(detail.clone());
+        let running = &mut self.tasks[task];
+        running.forsake(input);
+        let (id, inputs) = (running.id, running.inputs.len());
+        let evidence = self.other_logs.entry(id);
+        let evidence = evidence.or_insert_with(|| vec![None; inputs]);
+        evidence[input].get_or_insert(detail);
+        self.publisher.forget(id);
         if self.options.log_gap == LogGap::Continue {
             self.publisher.withdraw(id, effects);
-            let topic = self.plan.groups[id.group].topics[input];
-            effects.push(Effect::Notice(Notice::Recreated {
-                topic,
-                partition: id.partition,
-                detail,
-            }));
         }
-        self.start_over(effects);
+        let until = LeaseTime(self.at.0.saturating_add(PROBE_WITHIN.0));
+        self.probed_until.get_or_insert(until);
+    }
+
+    /// Whether a log is another one and the others were looked at, or don't come.
+    pub(super) fn is_probed(&self) -> bool {
+        self.probed_until
+            .is_some_and(|until| self.at >= until || self.tasks.iter().all(Running::is_seen))
     }
 
     fn route(&self, (topic, partition): Place) -> Option<Route> {

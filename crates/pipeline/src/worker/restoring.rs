@@ -154,11 +154,10 @@ impl Worker {
             let message = repartitioned_message(&now.topic, before.partitions, now.partitions);
             return self.fail(message, effects);
         }
-        let log_starts: Vec<i64> = facts.iter().map(|facts| facts.log_start).collect();
         if !self.rules.own_clocks {
             running.task = running.task.with_shared_clock();
         }
-        running.begin(start, &log_starts, self.rules);
+        running.begin(start, &facts, self.rules);
         let lineages: Vec<_> = facts
             .iter()
             .filter_map(|facts| facts.committed.as_ref()?.1)
@@ -193,13 +192,14 @@ impl Worker {
 
     /// What is worth a line in the log.
     fn tell(
-        &self,
+        &mut self,
         task: TaskId,
         start: &Start,
         facts: &[InputFacts],
         anew: Vec<String>,
         effects: &mut Vec<Effect>,
     ) {
+        self.tell_recreated(task, start, facts, effects);
         let stored = self.stored(task);
         let place = |input: usize| self.plan.groups[task.group].topics[input];
         let mut notice = |notice| effects.push(Effect::Notice(notice));
@@ -218,18 +218,7 @@ impl Worker {
                 replay,
             }),
             Cause::TotalsLost => {}
-            Cause::Recreated(input, detail) => {
-                // Told already when it was a record that showed it.
-                if facts[*input].other_log.is_none() {
-                    let (topic, partition) = (place(*input), task.partition);
-                    let detail = detail.clone();
-                    notice(Notice::Recreated {
-                        topic,
-                        partition,
-                        detail,
-                    });
-                }
-            }
+            Cause::Recreated(_) => {}
         }
         if start.zero_at.is_some() {
             notice(Notice::TotalsLost {
@@ -251,6 +240,37 @@ impl Worker {
                     records,
                 });
             }
+        }
+    }
+}
+
+impl Worker {
+    /// A task begins anew on other logs: told once, however often it is tried.
+    fn tell_recreated(
+        &mut self,
+        task: TaskId,
+        start: &Start,
+        facts: &[InputFacts],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Cause::Recreated(evidence) = &start.cause else {
+            return;
+        };
+        let others = evidence.iter().enumerate();
+        let mut others = others.filter_map(|(input, detail)| Some((input, detail.as_ref()?)));
+        let Some((first, detail)) = others.next() else {
+            return;
+        };
+        let mut detail = detail.clone();
+        for (input, more) in others {
+            detail += &format!("; and topic {}: {more}", facts[input].topic);
+        }
+        if self.recreated.insert(task) {
+            effects.push(Effect::Notice(Notice::Recreated {
+                topic: self.plan.groups[task.group].topics[first],
+                partition: task.partition,
+                detail,
+            }));
         }
     }
 }
@@ -279,7 +299,8 @@ fn foreign_commits(
         Some(Notice::ForeignCommit {
             topic: place(input),
             partition: task.partition,
-            offset,
+            offset: facts.beyond.unwrap_or(offset),
+            end: facts.beyond.map(|_| offset),
             used: offset >= start.offsets[input] + start.skip[input],
         })
     })

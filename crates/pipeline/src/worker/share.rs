@@ -39,6 +39,8 @@ impl Worker {
         self.publisher.goes_on(effects, self.at);
         self.memory.retain(|id, _| tasks.contains(id));
         self.other_logs.retain(|id, _| tasks.contains(id));
+        self.recreated.retain(|id| tasks.contains(id));
+        self.probed_until = None;
         self.phase = Phase::Preparing;
         self.preparing = Some(Preparing::new(partitions, &tasks, self.at));
         if !partitions.is_empty() {
@@ -199,7 +201,9 @@ impl Worker {
                 .other_logs
                 .get(&task)
                 .and_then(|logs| logs[input].clone());
-            Some(facts(self.topic_name(*topic), position, other_log))
+            let mut facts = facts(self.topic_name(*topic), position, other_log);
+            facts.log = facts.log.filter(|_| self.rules.compare_topics);
+            Some(facts)
         });
         facts.collect()
     }

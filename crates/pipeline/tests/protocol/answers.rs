@@ -127,6 +127,7 @@ impl Rig {
             fresh_start: self.world.fresh_start,
             rebuild_start: self.world.rebuild_start,
             partitions: self.world.partitions,
+            log: log.id,
         }
     }
 }

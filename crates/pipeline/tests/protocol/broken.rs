@@ -5,6 +5,7 @@ use pipeline::port::Notice;
 
 use crate::outages::given_another;
 use crate::plans::orders;
+use crate::recreated::live;
 use crate::restarts::{crashed, lost_join};
 use crate::rig::{Commits, Rig, options};
 use crate::shares::{overtaken, revoked_and_lost, stopped_after_release};
@@ -104,6 +105,15 @@ fn read_on_in_another_log() {
         0
     );
     assert_eq!(rig.orders(), Some(10));
+}
+
+#[test]
+fn gone_on_in_another_topic() {
+    let rules = broken(|rules| rules.compare_topics = false);
+    let mut rig = Rig::with(&orders(), options(), rules);
+    live(&mut rig);
+    rig.pass(3);
+    assert_eq!(rig.orders(), Some(15), "ten of them are the old topic's");
 }
 
 #[test]

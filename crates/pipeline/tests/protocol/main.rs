@@ -6,6 +6,7 @@ mod others;
 mod outages;
 mod plans;
 mod publishing;
+mod recreated;
 mod restarts;
 mod rig;
 mod saving;

@@ -11,6 +11,7 @@ use engine::View;
 use engine::snapshot::Section;
 use engine::view::KindView;
 use events::{KafkaTime, Record, Span, WallTime};
+use pipeline::log_id::LogId;
 use pipeline::port::{CommitOffset, Notice, SaveError};
 use pipeline::{Effect, Input, LeaseTime, LogGap, Options, Rules, TaskId, Worker};
 
@@ -24,6 +25,8 @@ pub struct Log {
     pub start: i64,
     /// By offset; `None` is a control record.
     pub records: Vec<Option<(String, i64)>>,
+    /// The topic's id, if the brokers tell.
+    pub id: Option<LogId>,
 }
 
 /// How the brokers answer a commit.

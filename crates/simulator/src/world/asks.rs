@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use catalogue::plan::TopicId;
 use events::{KafkaTime, Span};
+use pipeline::log_id::LogId;
 use pipeline::note::Note;
 use pipeline::port::{CommitOffset, Input, Position, TaskId};
 
@@ -12,6 +14,9 @@ use super::group::{Beat, Share};
 use super::hand::{Ask, Reply, Stage};
 use super::outcome::Check;
 use super::{Event, World};
+
+/// The share of answers in which a topic's id isn't known.
+const IDS_UNKNOWN: f64 = 0.2;
 
 impl World {
     /// Whether packets pass between a worker and the brokers.
@@ -61,7 +66,11 @@ impl World {
                     return;
                 };
                 let places = hand.places.clone();
-                let positions = places.iter().map(|place| self.position(*place, reach));
+                let told = self.topic_ids();
+                let positions = places.iter().map(|place| Position {
+                    log: told.get(&place.0).copied(),
+                    ..self.position(*place, reach)
+                });
                 let reply = Reply::LookedUp(assignment, positions.collect());
                 self.answer(worker, reply);
             }
@@ -81,6 +90,10 @@ impl World {
                 if !self.chance.happens(self.conditions.answers_lost) {
                     self.answer(worker, Reply::Committed(commit, result));
                 }
+            }
+            Ask::Topics => {
+                let told = self.topic_ids();
+                self.answer(worker, Reply::Topics(told));
             }
             Ask::End(place, at) => {
                 let end = self.broker.log(place).end;
@@ -110,7 +123,30 @@ impl World {
             fresh_start: at(self.now.0 - fresh.0),
             rebuild_start: at(clock.unwrap_or(self.now.0) - reach.0),
             partitions: self.partitions,
+            log: None,
         }
+    }
+
+    /// Which topics these are, as far as the brokers tell this time.
+    fn topic_ids(&mut self) -> BTreeMap<TopicId, LogId> {
+        let mut told = BTreeMap::new();
+        for topic in self.topics() {
+            let unknown = self.topic_chance.happens(IDS_UNKNOWN);
+            if self.faults.topic_ids && !unknown {
+                told.insert(topic, self.broker.id(topic));
+            }
+        }
+        told
+    }
+
+    /// Whether what a worker shows is to be looked at: if a topic was made anew, only once the worker
+    /// was told so in its share. Where nobody tells topics apart records have to.
+    pub(super) fn is_told(&self, worker: u64) -> bool {
+        let told = self.hands.get(&worker).map(|hand| &hand.told);
+        let is_told = |topic: &TopicId| {
+            told.is_some_and(|told| told.get(topic) == Some(&self.broker.id(*topic)))
+        };
+        !self.faults.topic_ids || self.broker.made_anew().all(is_told)
     }
 
     /// A commit that was accepted must not take anything back.
@@ -204,6 +240,9 @@ impl World {
                     return;
                 }
                 hand.looking = None;
+                let told = positions.iter();
+                hand.told
+                    .extend(told.filter_map(|it| Some((it.topic, it.log?))));
                 let by_place = positions
                     .iter()
                     .map(|it| ((it.topic, it.partition), it.clone()));
@@ -234,6 +273,12 @@ impl World {
                     held_up,
                 };
                 self.step(worker, input);
+            }
+            Reply::Topics(told) => {
+                hand.told.extend(told.clone());
+                for (topic, log) in told {
+                    self.step(worker, Input::LogObserved { topic, log });
+                }
             }
             Reply::End((topic, partition), end, at) => {
                 let input = Input::EndObserved {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use catalogue::plan::TopicId;
 use events::{KafkaTime, Span};
+use pipeline::log_id::LogId;
 
 use crate::shop::{Chance, Produced};
 
@@ -114,6 +115,8 @@ impl Log {
 pub struct Broker {
     /// By topic and partition.
     pub logs: BTreeMap<Place, Log>,
+    /// How often each topic was made anew.
+    made_anew: BTreeMap<TopicId, u32>,
 }
 
 /// The share of records after which a hole comes.
@@ -126,6 +129,7 @@ impl Broker {
         let places = (0..topics).flat_map(|index| (0..partitions).map(move |p| (topic(index), p)));
         Broker {
             logs: places.map(|place| (place, Log::default())).collect(),
+            made_anew: BTreeMap::new(),
         }
     }
 
@@ -147,6 +151,29 @@ impl Broker {
     /// One log.
     pub fn log(&self, place: Place) -> &Log {
         &self.logs[&place]
+    }
+
+    /// Deletes a topic and makes it anew (`Log::recreate`); gives its partitions.
+    pub fn recreate(&mut self, topic: TopicId, before: i64) -> Vec<Place> {
+        *self.made_anew.entry(topic).or_default() += 1;
+        let logs = self.logs.iter_mut().filter(|entry| entry.0.0 == topic);
+        let recreated = logs.map(|(place, log)| {
+            log.recreate(before);
+            *place
+        });
+        recreated.collect()
+    }
+
+    /// The topics that were.
+    pub fn made_anew(&self) -> impl Iterator<Item = &TopicId> {
+        self.made_anew.keys()
+    }
+
+    /// The topic's id: another one each time that it is made.
+    pub fn id(&self, topic: TopicId) -> LogId {
+        let made = self.made_anew.get(&topic).copied().unwrap_or(0);
+        let bits = (u128::from(topic.0) << 64) | u128::from(made + 1);
+        LogId::new(bits).expect("it was made once at least")
     }
 
     /// Moves the log's start so that this much of its records' time is left.

@@ -73,6 +73,8 @@ pub enum FaultKind {
     /// A topic was deleted, made anew and filled again, with so many offsets before. Nobody is
     /// there.
     Recreate(u64, i64),
+    /// Likewise, while it is read.
+    RecreateUnderReaders(u64, i64),
     /// The KPIs are changed, or changed back. Nobody is there.
     ChangePlan,
     /// Somebody moves the offsets of a task by so much. Nobody is there.
@@ -100,6 +102,8 @@ pub struct FaultPlan {
     pub fresh: Span,
     /// What is done when records are gone from the log.
     pub log_gap: LogGap,
+    /// Whether the brokers tell a topic from another one of its name; mostly, even then.
+    pub topic_ids: bool,
     /// In the order of their times.
     pub faults: Vec<Fault>,
 }
@@ -122,6 +126,12 @@ impl FaultPlan {
         if chance.happens(0.1) {
             faults.push(operated(&mut chance));
         }
+        // Draws of their own, so that they change no other.
+        let mut topics = Chance::new(seed ^ 0x7091_c1d5);
+        let topic_ids = topics.happens(0.85);
+        if topic_ids && topics.happens(0.08) {
+            faults.push(recreated(&mut topics));
+        }
         faults.sort_by_key(|fault| fault.at);
         FaultPlan {
             seed,
@@ -134,6 +144,7 @@ impl FaultPlan {
                 true => LogGap::Stop,
                 false => LogGap::Continue,
             },
+            topic_ids,
             faults,
         }
     }
@@ -198,6 +209,16 @@ fn operated(chance: &mut Chance) -> Fault {
     }
 }
 
+/// A topic is made anew in the middle of everything.
+fn recreated(chance: &mut Chance) -> Fault {
+    let before = 1 + chance.below(80) as i64;
+    Fault {
+        at: chance.uniform(5.0, TROUBLED.seconds() - 10.0),
+        lasts: Span::ZERO,
+        kind: FaultKind::RecreateUnderReaders(chance.below(1 << 16), before),
+    }
+}
+
 /// Somebody joins or leaves every two seconds.
 fn storm(faults: &mut Vec<Fault>, chance: &mut Chance) {
     let begin = chance.uniform(0.0, 90.0);
@@ -245,14 +266,15 @@ impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}, batches of {}, at gaps {:?}",
+            "seed {}: {} partitions, {} processes, {:.1} orders/s, history {}, batches of {}, at gaps {:?}, topic ids {}",
             self.seed,
             self.partitions,
             self.processes,
             self.orders_per_second,
             self.fresh,
             self.batch,
-            self.log_gap
+            self.log_gap,
+            self.topic_ids
         )?;
         for fault in &self.faults {
             writeln!(f, "  {fault}")?;

@@ -35,10 +35,10 @@ impl World {
             starts.find(|it| (it.topic, it.partition) == (topic, partition))
         };
         let starts = topics.iter().map(|topic| start(*topic).map(|it| it.start));
-        let Some(starts) = starts.collect::<Option<Vec<i64>>>() else {
+        if starts.into_iter().any(|start| start.is_none()) {
             let detail = format!("worker {worker} begins with a part of partition {partition}");
             return self.fail(Check::Protocol, detail);
-        };
+        }
         let ends = topics
             .iter()
             .map(|topic| self.broker.log((*topic, partition)).end);
@@ -47,23 +47,24 @@ impl World {
             .truth
             .logs(topics.iter().map(|topic| (*topic, partition)));
         let anew = !hand.settled.contains(&task);
+        let standings: BTreeMap<Place, i64> = hand
+            .logic
+            .standings()
+            .map(|(topic, partition, it)| ((topic, partition), it.position))
+            .collect();
+        // Not where delivery begins: the record before may be looked at once more.
+        let stands = |topic: &TopicId| standings.get(&(*topic, partition)).copied();
+        let stands: Vec<i64> = topics.iter().filter_map(stands).collect();
+        hand.stood.insert(task, stands.clone());
         if anew {
             let history = History {
-                origin: starts.clone(),
+                origin: stands.clone(),
                 logs: logs.clone(),
                 plan: self.version,
                 ..History::default()
             };
             hand.histories.insert(task, history);
         }
-        let standings: BTreeMap<Place, i64> = hand
-            .logic
-            .standings()
-            .map(|(topic, partition, it)| ((topic, partition), it.position))
-            .collect();
-        let stands = |topic: &TopicId| standings.get(&(*topic, partition)).copied();
-        let stands = topics.iter().filter_map(stands).collect();
-        hand.stood.insert(task, stands);
         let history = hand.histories.entry(task).or_default();
         if hand.lost.contains(&task) {
             let restored = hand.settled.contains(&task);
@@ -80,7 +81,7 @@ impl World {
         if !anew || totals_lost {
             return;
         }
-        let origin = (logs, starts);
+        let origin = (logs, stands);
         if !self.shown.contains(&task) {
             self.origins.insert(task, origin);
         } else if self.origins.get(&task) != Some(&origin) {
@@ -182,7 +183,11 @@ impl World {
                     let detail = format!("worker {worker} took {name}, which nobody wrote");
                     return self.fail(Check::Protocol, detail);
                 };
-                hand.histories.insert(*task, history.clone());
+                let mut history = history.clone();
+                if !self.faults.topic_ids {
+                    self.truth.carry_over(*task, &mut history, name);
+                }
+                hand.histories.insert(*task, history);
                 hand.restored.insert(*task, name.clone());
                 hand.settled.insert(*task);
             }
@@ -278,7 +283,8 @@ fn name(notice: &Notice) -> &'static str {
 /// Where the totals of an input are set to zero: at what is committed, or behind what is gone.
 fn zero_at(position: Option<&Position>, stands: i64, restored: bool) -> i64 {
     let committed = position.and_then(|it| it.committed.as_ref());
-    let committed = committed.map_or(0, |it| it.0);
+    let end = position.map_or(0, |it| it.log_end);
+    let committed = committed.map_or(0, |it| it.0.min(end));
     let after_gap = position.map_or(0, |it| it.log_start);
     committed.max(if restored { stands } else { after_gap })
 }

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use catalogue::plan::TopicId;
 use engine::View;
 use engine::snapshot::Snapshot;
 use events::{Span, WallTime};
 use pipeline::Worker;
+use pipeline::log_id::LogId;
 use pipeline::port::{CommitOffset, LeaseTime, LoadError, Position, SaveError, TaskId};
 
 use super::broker::Place;
@@ -91,6 +93,10 @@ pub struct Hand {
     pub start_over: bool,
     /// What its views may be shown until.
     pub until: LeaseTime,
+    /// Which topics the brokers said that these are, since it has the share.
+    pub told: BTreeMap<TopicId, LogId>,
+    /// When that was last asked for.
+    pub topics_asked: Moment,
     /// What the brokers said of the share.
     pub positions: BTreeMap<Place, Position>,
     /// What its tasks are made of.
@@ -169,6 +175,8 @@ pub enum Reply {
     Committed(u64, Result<(), String>),
     /// To `Save`.
     Saved(TaskId, String, Result<u64, SaveError>),
+    /// Which topics these are, of those that are known.
+    Topics(BTreeMap<TopicId, LogId>),
     /// Where a partition ends, and when that was asked for.
     End(Place, i64, WallTime),
 }
@@ -183,6 +191,8 @@ pub enum Ask {
     LookUp(u64, Span),
     /// To commit, as this member of this generation.
     Commit(u64, Option<(MemberId, u64)>, Vec<CommitOffset>),
+    /// Which topics these are.
+    Topics,
     /// Where a partition ends; asked at this time by its clock.
     End(Place, WallTime),
 }
@@ -229,6 +239,8 @@ impl Hand {
             ends_asked: now,
             start_over: false,
             until: LeaseTime(i64::MIN),
+            told: BTreeMap::new(),
+            topics_asked: now,
             positions: BTreeMap::new(),
             histories: BTreeMap::new(),
             stood: BTreeMap::new(),
@@ -250,6 +262,7 @@ impl Hand {
         self.commit = None;
         self.looking = None;
         self.positions.clear();
+        self.told.clear();
         self.settled.clear();
         self.restored.clear();
         self.lost.clear();

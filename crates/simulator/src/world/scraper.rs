@@ -15,6 +15,8 @@ pub struct Shown {
     pub process: u64,
     /// `History::epoch` of the state.
     pub epoch: u32,
+    /// Whether the worker was told which topics these are now.
+    pub told: bool,
     /// V.
     pub offsets: Vec<i64>,
     /// The numbers.
@@ -151,6 +153,7 @@ mod tests {
         Shown {
             process,
             epoch,
+            told: true,
             offsets: vec![],
             flat: Rc::new([("orders{}.total".to_owned(), total)].into_iter().collect()),
         }

@@ -100,6 +100,9 @@ impl World {
                 self.kill_all();
                 self.recreate(which, before);
             }
+            FaultKind::RecreateUnderReaders(which, before) => {
+                self.recreate(which, before);
+            }
             FaultKind::Retention(reach) => {
                 self.excuse.retention = true;
                 let places: Vec<_> = self.broker.logs.keys().copied().collect();
@@ -162,6 +165,7 @@ impl World {
             | FaultKind::Damage { .. }
             | FaultKind::Wipe
             | FaultKind::Retention(_)
+            | FaultKind::RecreateUnderReaders(..)
             | FaultKind::ClockSet(..) => {}
         }
     }
@@ -226,11 +230,8 @@ impl World {
         self.excuse.anew = true;
         let topics = self.topics();
         let topic = topics[which as usize % topics.len()];
-        for (place, log) in &mut self.broker.logs {
-            if place.0 == topic {
-                log.recreate(before);
-                self.truth.recreated(*place, log);
-            }
+        for place in self.broker.recreate(topic, before) {
+            self.truth.recreated(place, self.broker.log(place));
         }
     }
 

@@ -11,6 +11,7 @@ use catalogue::fingerprint;
 use catalogue::plan::{KpiId, Plan};
 use engine::View;
 use events::{EventTime, KafkaTime, Reject};
+use pipeline::name::SnapshotName;
 use pipeline::port::TaskId;
 
 use super::broker::{Log, Place, Stored};
@@ -109,6 +110,28 @@ impl Truth {
         places
             .map(|place| u32::try_from(number(place)).expect("few"))
             .collect()
+    }
+
+    /// A state that has read nothing of a topic is that of a topic made anew too, if nobody tells the
+    /// two apart. `name` is its snapshot's.
+    pub fn carry_over(&self, task: TaskId, history: &mut History, name: &str) {
+        let Some(name) = SnapshotName::parse(name) else {
+            return;
+        };
+        let topics = &self.plans[history.plan].groups[task.group].topics;
+        for (input, topic) in topics.iter().enumerate() {
+            let (Some(logs), Some(number)) = (
+                self.logs.get(&(*topic, task.partition)),
+                history.logs.get_mut(input),
+            ) else {
+                continue;
+            };
+            let read = history.origin[input]..name.offsets[input];
+            let log = &logs[*number as usize];
+            if !log.iter().any(|known| read.contains(&known.offset)) {
+                *number = u32::try_from(logs.len() - 1).expect("few");
+            }
+        }
     }
 
     /// How a view differs from what it must be, as lines for people.

@@ -11,6 +11,7 @@ use super::{COMMIT_TIMEOUT, DRAIN, Event, MAX_POLL, SESSION, World};
 
 const BEAT_EVERY: Span = Span(1_000_000);
 const ENDS_EVERY: Span = Span(1_000_000);
+const TOPICS_EVERY: Span = Span(5_000_000);
 /// A worker joins again if the group hasn't answered for so long.
 const JOIN_TIMEOUT: Span = Span::from_seconds(15);
 const LOOK_TIMEOUT: Span = Span::from_seconds(2);
@@ -243,10 +244,17 @@ impl World {
             return;
         }
         hand.ends_asked = now;
+        let topics_due = now.since(hand.topics_asked) >= TOPICS_EVERY;
+        if topics_due {
+            hand.topics_asked = now;
+        }
         let at = self.processes[&hand.process].wall(now);
         let places: Vec<Place> = hand.reading.keys().copied().collect();
         for place in places {
             self.ask(worker, Ask::End(place, at));
+        }
+        if topics_due {
+            self.ask(worker, Ask::Topics);
         }
     }
 }

@@ -26,6 +26,7 @@ fn worlds(log_gap: LogGap, happens: &[FaultKind]) -> Report {
             orders_per_second: 1.5,
             fresh: Span::from_seconds(30),
             log_gap,
+            topic_ids: true,
             faults,
         };
         match run_plan(&plan, Rules::default()) {
@@ -56,6 +57,23 @@ fn offsets_that_were_moved_are_noticed() {
             "{by}: {report:?}"
         );
     }
+}
+
+#[test]
+fn an_offset_beyond_the_end_is_somebody_elses_and_the_log_the_same() {
+    let report = worlds(LogGap::Continue, &[FaultKind::MoveOffsets(1, 5000)]);
+    assert!(count(&report, "foreign commit") >= SEEDS, "{report:?}");
+    // Where the topic's id isn't known at that moment it may as well be another log.
+    assert!(count(&report, "recreated") <= SEEDS / 2, "{report:?}");
+}
+
+#[test]
+fn a_topic_made_anew_under_its_readers_is_noticed_once_a_task() {
+    let report = worlds(
+        LogGap::Continue,
+        &[FaultKind::RecreateUnderReaders(1, 3000)],
+    );
+    assert_eq!(count(&report, "recreated"), 2 * SEEDS, "{report:?}");
 }
 
 #[test]

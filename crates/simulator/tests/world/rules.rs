@@ -74,9 +74,33 @@ fn going_on_from_a_state_that_was_given_up_is_found() {
 #[test]
 fn a_log_that_is_taken_for_another_is_found() {
     let checks = [Check::Oracle, Check::SameState];
-    is_found("compare_records", 0..400, &checks, |it| {
-        it.compare_records = false
+    is_found("ids and records", 0..400, &checks, |it| {
+        (it.compare_records, it.compare_topics) = (false, false);
     });
+}
+
+#[test]
+fn a_topic_that_is_taken_for_another_while_it_is_read_is_found() {
+    let broken = Rules {
+        compare_topics: false,
+        ..Rules::default()
+    };
+    let plan = |seed| FaultPlan {
+        topic_ids: true,
+        faults: vec![Fault {
+            at: Span::from_seconds(60),
+            lasts: Span::ZERO,
+            kind: FaultKind::RecreateUnderReaders(seed, 3000),
+        }],
+        ..overtaken(seed)
+    };
+    let failed = (0..10).find_map(|seed| Some((seed, run_plan(&plan(seed), broken).err()?)));
+    let (seed, failure) = failed.expect("without compare_topics nothing was found");
+    eprintln!("without compare_topics, seed {seed}: {}", failure.check);
+    assert_eq!(failure.check, Check::Oracle, "{failure}");
+    if let Err(failure) = run_plan(&plan(seed), Rules::default()) {
+        panic!("seed {seed} doesn't hold with compare_topics:\n{failure}");
+    }
 }
 
 #[test]
@@ -115,6 +139,7 @@ fn overtaken(seed: u64) -> FaultPlan {
         orders_per_second: 2.5,
         fresh: Span::ZERO,
         log_gap: LogGap::Continue,
+        topic_ids: true,
         faults: [20, 60, 100].into_iter().flat_map(round).collect(),
     }
 }
@@ -160,6 +185,7 @@ fn stopped_after_release(seed: u64) -> FaultPlan {
         orders_per_second: 2.5,
         fresh: Span::ZERO,
         log_gap: LogGap::Continue,
+        topic_ids: true,
         faults: (0..8).flat_map(round).collect(),
     }
 }
