@@ -53,7 +53,9 @@ enum Command {
     },
     /// Report every problem of configuration, catalogue and (with --broker) topics; run nothing.
     ///
-    /// Exit codes: 0 if there is no problem (warnings allowed), 1 if there is one, 2 for wrong usage.
+    /// The state folder is tried as well (a warning: it may be another machine's), with --broker as an
+    /// error, or a bucket. Exit codes: 0 if there is no problem (warnings allowed), 1 if there is one,
+    /// 2 for wrong usage.
     Check {
         /// The configuration file.
         #[arg(long, value_name = "FILE", default_value = "kept.toml")]

@@ -12,7 +12,7 @@ use engine::Task;
 use pipeline::lineage::Lineage;
 use pipeline::name::SnapshotName;
 use store::{Store, TaskFolder, What};
-use support::{Finished, Kafka, finish};
+use support::{Bucket, Finished, Kafka, Mood, finish};
 
 const KEPT: &str = env!("CARGO_BIN_EXE_kept");
 /// Longer than a save into a folder takes.
@@ -176,6 +176,11 @@ fn verify_fails_if_one_is_unsound_and_says_which_and_why() {
         "1 unsound",
     ];
     has(&verified.stdout, &expected);
+    assert_eq!(
+        verified.stdout.matches(&bad).count(),
+        1,
+        "its name is said once: {verified:?}"
+    );
 }
 
 #[test]
@@ -223,4 +228,77 @@ fn reset_deletes_when_the_group_s_name_is_typed_and_only_then() {
         &["there were no committed offsets", "1 object deleted"],
     );
     assert!(!state.object(0, &name).exists());
+    let left = fs::read_dir(state.folder.join("snapshots")).expect("it is the user's own");
+    assert_eq!(left.count(), 0, "no empty folders are left behind");
+}
+
+#[test]
+fn check_tries_the_folder_and_leaves_nothing_behind() {
+    let state = State::new("check", "127.0.0.1:1");
+    let check = |arguments: &[&str]| {
+        let config = state.config();
+        let mut all = vec!["check", "--config", &config];
+        all.extend(arguments);
+        finish(KEPT, &all, None)
+    };
+    let good = check(&[]);
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert!(!good.stderr.contains("state store"), "{good:?}");
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("it is there");
+        let names = entries.map(|entry| entry.expect("it can be read").file_name());
+        names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
+    };
+    assert_eq!(names(&state.folder), ["kept.toml"]);
+    // A file where the folder should be: nobody can write into it, root neither.
+    fs::write(state.folder.join("snapshots"), "").expect("the folder is writable");
+    let bad = check(&[]);
+    assert_eq!(
+        bad.status.code(),
+        Some(0),
+        "a configuration may be for elsewhere: {bad:?}"
+    );
+    has(
+        &bad.stderr,
+        &[
+            "warning: no snapshot can be saved in the state store",
+            "snapshots",
+        ],
+    );
+    let here = check(&["--broker"]);
+    assert_eq!(here.status.code(), Some(1), "{here:?}");
+    has(
+        &here.stderr,
+        &["error: no snapshot can be saved in the state store"],
+    );
+}
+
+#[test]
+fn check_with_a_broker_tries_a_bucket() {
+    let bucket = Bucket::start();
+    let state = State::new("bucket", "127.0.0.1:1");
+    let config = state.folder.join("kept.toml");
+    let text = fs::read_to_string(&config).expect("it was written");
+    let url = format!("url = \"file://{}/snapshots\"\n", state.folder.display());
+    fs::write(&config, text.replace(&url, &bucket.settings())).expect("it can be written");
+    let check = || {
+        let config = state.config();
+        finish(KEPT, &["check", "--config", &config, "--broker"], None)
+    };
+    let good = check();
+    assert!(!good.stderr.contains("state store"), "{good:?}");
+    assert!(
+        bucket.requests() >= 3,
+        "it was listed, written to and cleaned"
+    );
+    assert_eq!(bucket.keys(), Vec::<String>::new());
+    bucket.set_mood(Mood::Unavailable);
+    let bad = check();
+    assert_eq!(bad.status.code(), Some(1), "{bad:?}");
+    has(
+        &bad.stderr,
+        &["error: no snapshot can be saved in the state store, url in [state] is \"s3://"],
+    );
 }

@@ -23,7 +23,7 @@ use crate::topics::partition_counts;
 use crate::worker::Setup;
 
 /// How long the brokers may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Only a group in this state has shares that are meant to last.
 const STABLE: &str = "Stable";
 /// So many checks in a row must find a partition without an owner.
