@@ -6,9 +6,10 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Sets logging up for a service.
+/// Sets logging up for a service. rdkafka's own lines repeat what comes as an error anyway, some of
+/// them when a client is dropped after an error that has ended the worker.
 pub fn start() {
-    start_at("info");
+    start_at("info,rdkafka=off");
 }
 
 /// Sets logging up for the process, with what is logged unless `KEPT_LOG` says otherwise. A filter

@@ -168,6 +168,33 @@ fn a_storm_of_joins_and_leaves() {
     Truth::at_the_end(&stage, &config).agrees(&stage, &[&steady]);
 }
 
+#[test]
+fn a_second_process_of_the_same_instance_id_ends_the_first_with_one_message() {
+    let mut stage = Stage::new("twins", 112);
+    let config = stage.config().replace(
+        "[kafka.client]\n",
+        "[kafka.client]\n\"group.instance.id\" = \"twin\"\n",
+    );
+    let load = stage.sell(PACE);
+    let mut first = stage.run(&config);
+    load.await_more(2000);
+    let mut second = stage.start(&config);
+    let status = within(LONG, "the first ends", || first.process().ended());
+    let log = first.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let message = "another process uses this group.instance.id (";
+    assert_eq!(log.matches(message).count(), 1, "{log}");
+    let errors = log.lines().filter(|line| line.contains("ERROR"));
+    assert_eq!(
+        errors.count(),
+        1,
+        "nothing else is said as an error:\n{log}"
+    );
+    second.await_ready();
+    load.finish();
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&second]);
+}
+
 /// Whether it comes to hold within `limit`.
 fn eventually(limit: Duration, holds: impl Fn() -> bool) -> bool {
     let begin = Instant::now();

@@ -1,14 +1,15 @@
 //! Fault 5 of issue 4: a disk that is full or read-only, a store that is not there for a while. The
 //! service goes on counting and showing, the age of its snapshots grows, and it recovers by itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use support::{Bucket, Kept, Mood, Samples, within};
+use support::{Bucket, Feeder, Kept, Mood, Samples, partitions, within};
 
 use crate::agreement::Truth;
 use crate::files::{Disk, await_heads};
-use crate::stage::{PACE, PARTITIONS, Stage, await_metrics, now};
+use crate::stage::{PACE, PARTITIONS, Stage, await_metrics, await_words, now};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -79,11 +80,7 @@ fn a_folder_that_is_gone_for_a_while_holds_nothing_up() {
 #[test]
 fn a_bucket_answers_503_and_loses_replies() {
     let mut stage = Stage::new("bucket", 405);
-    let bucket = Bucket::start();
-    let url = format!("url = \"file://{}\"\n", stage.state.path().display());
-    let every = "snapshot_every = \"1s\"\n";
-    let settings = format!("{every}{}", bucket.settings());
-    let config = stage.config().replace(&url, "").replace(every, &settings);
+    let (bucket, config) = with_bucket(&stage);
     let load = stage.sell(PACE);
     let mut kept = stage.run(&config);
     await_keys(&bucket);
@@ -109,6 +106,94 @@ fn a_bucket_answers_503_and_loses_replies() {
     Truth::at_the_end(&stage, &config).agrees(&stage, &[&kept]);
 }
 
+/// Partitions come and go while the bucket answers 503: those that stay with the first instance go on
+/// being counted and shown, the others wait for it, and say so.
+#[test]
+fn a_rebalance_without_the_bucket_holds_up_only_what_needs_it() {
+    let mut stage = Stage::new("away", 505);
+    let (bucket, config) = with_bucket(&stage);
+    let load = stage.sell(PACE);
+    let mut first = stage.run(&config);
+    await_keys(&bucket);
+    bucket.set_mood(Mood::Unavailable);
+
+    let mut second = stage.start(&config);
+    await_words(
+        &second,
+        "waits for its snapshots in the state store at s3://",
+    );
+    let stayed = grows(&first, &load);
+    await_reason(&second);
+    assert_eq!(partitions(&second.scrape()).count(), 0);
+
+    assert!(second.terminate().success(), "{}", second.log());
+    await_words(
+        &first,
+        "waits for its snapshots in the state store at s3://",
+    );
+    let still = grows(&first, &load);
+    assert_eq!(stayed, still, "{}", first.log());
+    await_reason(&first);
+    let restoring = first.scrape().get("kept_tasks", &[("state", "restoring")]);
+    assert_eq!(restoring, Some(4.0));
+
+    bucket.set_mood(Mood::Well);
+    first.await_ready();
+    load.finish();
+    Truth::at_the_end(&stage, &config).agrees(&stage, &[&first]);
+}
+
+/// Waits until the instance isn't ready because half of the tasks wait for the bucket.
+#[track_caller]
+fn await_reason(kept: &Kept) {
+    let reason = format!(
+        "{} of them wait for the state store at s3://",
+        PARTITIONS / 2
+    );
+    within(LONG, &reason, || {
+        let ready = kept.get("/readyz", &[]);
+        (ready.status == 503 && ready.text().contains(&reason)).then_some(())
+    });
+}
+
+/// A bucket, and the stage's configuration with it.
+fn with_bucket(stage: &Stage) -> (Bucket, String) {
+    let bucket = Bucket::start();
+    let url = format!("url = \"file://{}\"\n", stage.state.path().display());
+    let every = "snapshot_every = \"1s\"\n";
+    let settings = format!("{every}{}", bucket.settings());
+    let config = stage.config().replace(&url, "").replace(every, &settings);
+    (bucket, config)
+}
+
+/// Waits until the instance shows half of the partitions, and until the orders of each of them have
+/// grown; which they are.
+#[track_caller]
+fn grows(kept: &Kept, load: &Feeder) -> Vec<i32> {
+    let orders = || -> BTreeMap<i32, u64> {
+        let samples = kept.scrape();
+        let shown: Vec<i32> = partitions(&samples).collect();
+        let of = |partition: i32| {
+            let label = partition.to_string();
+            samples.sum("shop_orders_total", &[("partition", &label)])
+        };
+        let each = shown.into_iter();
+        each.map(|it| (it, of(it).unwrap_or(0.0) as u64)).collect()
+    };
+    let half = PARTITIONS as usize / 2;
+    let before = within(LONG, "half of them are shown", || {
+        Some(orders()).filter(|orders| orders.len() == half)
+    });
+    load.await_more(4000);
+    within(LONG, "they have grown", || {
+        let now = orders();
+        assert!(now.keys().eq(before.keys()), "{before:?} became {now:?}");
+        let grown = before.iter().all(|(it, orders)| now[it] > *orders);
+        grown.then_some(())
+    });
+    before.into_keys().collect()
+}
+
 /// Waits until each partition has a snapshot in the bucket.
 fn await_keys(bucket: &Bucket) {
     within(LONG, "there are snapshots", || {
@@ -123,7 +208,7 @@ fn await_keys(bucket: &Bucket) {
 }
 
 /// A service at work, with snapshots, under load.
-fn begin(stage: &mut Stage) -> (Kept, support::Feeder, String) {
+fn begin(stage: &mut Stage) -> (Kept, Feeder, String) {
     let config = stage.config();
     let load = stage.sell(PACE);
     let kept = stage.run(&config);
@@ -135,7 +220,7 @@ fn begin(stage: &mut Stage) -> (Kept, support::Feeder, String) {
 /// Snapshots fail and are counted; records are taken and shown all the same; the last success stays
 /// where it was.
 #[track_caller]
-fn trouble(kept: &Kept, load: &support::Feeder) {
+fn trouble(kept: &Kept, load: &Feeder) {
     await_metrics(kept, "a snapshot fails", |samples| {
         samples.sum("kept_snapshot_failures_total", &[]) > Some(0.0)
     });

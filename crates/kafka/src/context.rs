@@ -29,6 +29,9 @@ pub(crate) enum Rebalance {
     Lost,
 }
 
+/// librdkafka's words for a client that another one has replaced: it ends the worker, which says why.
+const FENCED: &str = "Static consumer fenced by other consumer";
+
 /// The consumer's context.
 pub(crate) struct Context {
     metrics: Metrics,
@@ -123,6 +126,10 @@ pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// An error that librdkafka reports of itself, with its reason.
 pub(crate) fn report(metrics: &Metrics, brokers: &str, error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
+    if code == Some(RDKafkaErrorCode::FencedInstanceId) || reason.contains(FENCED) {
+        debug!(%error, "librdkafka: {reason}");
+        return;
+    }
     let trouble = classify_reason(code, reason);
     let detail = describe(trouble, brokers, reason);
     match code {
