@@ -24,8 +24,11 @@ fn more_workers_than_partitions_are_nothing_to_tell() {
     let other = Recorded::start(1, settings(kafka, "few"), plan(&["few"]));
     let workers = [&one, &other];
     support::until(LONG, "both have their shares", || {
-        let sizes = workers.map(|it| (it.seen().assignments > 0, it.seen().assigned.len()));
-        sizes.iter().all(|size| size.0) && sizes[0].1 + sizes[1].1 == 1
+        let sizes = workers.map(|it| {
+            let seen = it.seen();
+            (seen.assignments, seen.assigned.len())
+        });
+        sizes[0].0 > 1 && sizes[1].0 > 0 && sizes[0].1 + sizes[1].1 == 1
     });
     let before = workers.map(|it| it.seen().assignments);
     let checks = || one.handle.group_checks() + other.handle.group_checks();
