@@ -133,6 +133,8 @@ impl World {
                         logs: told.map(|told| told.logs.clone()).unwrap_or_default(),
                         origin: stood,
                         plan: self.version,
+                        // Its counters may have fallen when it began.
+                        epoch: told.map_or(0, |told| told.epoch),
                         ..History::default()
                     },
                 }
