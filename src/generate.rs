@@ -18,7 +18,8 @@ use crate::config;
 /// What to make.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum What {
-    /// prometheus/ (recording rules, alerts, their tests) and alertmanager/ (routes, inhibition).
+    /// prometheus/ (recording rules, alerts, their tests), kubernetes/ (both as a PrometheusRule) and
+    /// alertmanager/ (routes, inhibition).
     Rules,
     /// reference.md (every KPI, metric, label and alert) and runbooks/, one per alert.
     Reference,

@@ -7,6 +7,7 @@
 mod alertmanager;
 mod alerts;
 mod book;
+mod kubernetes;
 mod promql;
 mod proof;
 mod recording;
@@ -47,7 +48,7 @@ pub fn reference(plan: &Plan, generation: &Generation) -> Vec<File> {
 /// The configuration that gives the shipped packs as they are.
 pub const SHIPPED: &str = include_str!("shipped.toml");
 
-/// Recording rules, alerts, and Alertmanager's routes.
+/// Recording rules and alerts, the same for the Prometheus operator, and Alertmanager's routes.
 pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
     let book = Book { plan, generation };
     let show =
@@ -68,6 +69,10 @@ pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
         },
     ];
     let groups: Vec<rule::Group> = records.into_iter().chain(alerting).collect();
+    files.push(File {
+        path: "kubernetes/prometheusrule.yml".to_owned(),
+        text: kubernetes::file(HEADER, &groups, &book),
+    });
     files.extend(proof::files(&book, HEADER, &groups));
     files
 }
