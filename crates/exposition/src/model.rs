@@ -8,8 +8,9 @@ use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
 pub use catalogue::metrics::MetricKind;
+use engine::native::NativeBuckets;
 use engine::view::Amount;
-use events::Span;
+use events::{KafkaTime, Span};
 
 /// Series of one name. In an exposition each name occurs once.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,6 +62,9 @@ pub struct Sample {
     pub labels: [Labels; 3],
     /// Its value.
     pub value: Value,
+    /// The Kafka timestamp of the record that it counts from. Of counters and histograms only, and
+    /// in protobuf only: in the text formats it would be a series of its own.
+    pub created: Option<KafkaTime>,
 }
 
 impl Sample {
@@ -69,7 +73,13 @@ impl Sample {
         Sample {
             labels: labels.map(Labels::clone),
             value,
+            created: None,
         }
+    }
+
+    /// The same, counted from then on.
+    pub fn since(self, created: Option<KafkaTime>) -> Sample {
+        Sample { created, ..self }
     }
 }
 
@@ -107,6 +117,11 @@ impl Labels {
             text.push('"');
         }
         Labels(Arc::new(Rendered { pairs, text }))
+    }
+
+    /// Whether both are the same ones, not only equal.
+    pub fn is(&self, other: &Labels) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Names and values, not escaped.
@@ -236,7 +251,7 @@ fn write_seconds(f: &mut fmt::Formatter<'_>, span: Span) -> fmt::Result {
     write!(f, ".{fraction:0width$}")
 }
 
-/// A classic histogram.
+/// A histogram.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Histogram {
     /// Its upper edges, shared by all label sets.
@@ -245,6 +260,8 @@ pub struct Histogram {
     pub counts: Vec<u64>,
     /// The sum of the observations.
     pub sum: Number,
+    /// The same observations in native buckets; `None` for those of the process, which are classic.
+    pub native: Option<NativeBuckets>,
 }
 
 impl Histogram {
@@ -257,6 +274,7 @@ impl Histogram {
             edges: Arc::clone(edges),
             counts,
             sum,
+            native: Some(histogram.native.clone()),
         }
     }
 }
