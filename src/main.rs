@@ -20,6 +20,7 @@ mod logging;
 mod logic;
 mod notices;
 mod overdue;
+mod probe;
 mod produce;
 mod run;
 mod shop;
@@ -76,6 +77,10 @@ enum Command {
     /// they are missing and leaves them there. Exit codes: 0 after a signal, 1 when it can't go on,
     /// 2 for wrong usage. Kafka may be away for an hour meanwhile: what happened is sent later.
     Shop(shop::Arguments),
+    /// Ask the service that runs here with this configuration whether it is ready: a health check.
+    ///
+    /// Exit codes: 0 if it is, 1 if not or if nobody answers, 2 for wrong usage.
+    Probe(probe::Arguments),
     /// Put events (JSON lines) on their topics with the right key, after a check against the catalogue.
     ///
     /// Bad lines are reported with file and line and skipped. Exit codes: 0 if every event is
@@ -109,6 +114,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Shop(arguments) => shop::main(&arguments),
+        Command::Probe(arguments) => probe::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
         Command::State { part } => state::run(&part),
         Command::Simulate(arguments) => simulate::main(&arguments),
