@@ -24,6 +24,14 @@ fn the_reference_of_the_shipped_packs_is_not_stale() {
     compare("docs", &["runbooks"], &files);
 }
 
+#[test]
+fn the_dashboards_of_the_shipped_packs_are_not_stale() {
+    let (settings, plan) = shipped();
+    let files = generate::dashboards(&plan, &settings.generation);
+    assert_eq!(files.len(), 4, "overview, promises, carts, health");
+    compare("deploy", &["grafana/dashboards"], &files);
+}
+
 fn shipped() -> (catalogue::Settings, catalogue::Plan) {
     let sources = Sources {
         path: "the shipped packs",

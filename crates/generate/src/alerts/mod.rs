@@ -18,6 +18,8 @@ use crate::rule::{Alert, Group, Rule};
 pub const PROMISE_DASHBOARD: &str = "kept-promise";
 /// The dashboard of all KPIs.
 pub const OVERVIEW_DASHBOARD: &str = "kept-overview";
+/// The dashboard of carts and other funnels.
+pub const FUNNEL_DASHBOARD: &str = "kept-cart";
 /// The dashboard of Kept itself.
 pub const HEALTH_DASHBOARD: &str = "kept-health";
 

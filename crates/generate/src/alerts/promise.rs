@@ -137,10 +137,12 @@ impl Subject<'_> {
         let judged = shares.judged(burn.long);
         let least = burn.minimum_orders(book.alerting(self.id).minimum_orders);
         let share = number(burn.share);
-        let (name, severity, after) = if burn.pages {
-            ("PromiseBudgetBurnsFast", Severity::Critical, minutes(1))
-        } else {
-            ("PromiseBudgetBurnsSlowly", Severity::Warning, minutes(15))
+        let (name, severity, after) = match (burn.pages, level) {
+            (true, Level::All) => ("PromiseBudgetBurnsFast", Severity::Critical, minutes(1)),
+            // By chance some part of a shop in trouble is there before the whole: the whole, which
+            // silences it, is to speak first.
+            (true, Level::Part) => ("PromiseBudgetBurnsFast", Severity::Critical, minutes(2)),
+            (false, _) => ("PromiseBudgetBurnsSlowly", Severity::Warning, minutes(15)),
         };
         let mut alert = self.alert(name, level, severity);
         alert.labels.push(("window", burn.long.to_string()));
