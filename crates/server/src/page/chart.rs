@@ -48,9 +48,9 @@ impl Chart<'_> {
             .text(limit);
         page.add("\" y2=\"").text(limit).add("\"/>\n");
         page.add("<path class=\"plain\" d=\"")
-            .text(self.path(top, |one| one.plain_p95));
+            .points(&self.path(top, |one| one.plain_p95));
         page.add("\"/>\n<path class=\"open\" d=\"")
-            .text(self.path(top, |one| one.with_open_p95));
+            .points(&self.path(top, |one| one.with_open_p95));
         page.add("\"/>\n<text x=\"44\" y=\"145\">1 h ago</text><text x=\"352\" y=\"145\" text-anchor=\"end\">now</text>\n</svg>\n");
         page.add("<figcaption><span class=\"key\"><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"open\" d=\"M0 4H24\"/></svg> p95 with open orders</span> ");
         page.add("<span class=\"key\"><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"plain\" d=\"M0 4H24\"/></svg> p95 of completed</span> ");
@@ -131,7 +131,8 @@ fn tick(seconds: f64) -> String {
     match seconds {
         0.0 => "0".to_owned(),
         _ if seconds >= 3600.0 => format!("{:.1} h", seconds / 3600.0),
-        _ if seconds >= 300.0 => format!("{:.0} m", seconds / 60.0),
+        _ if seconds >= 600.0 => format!("{:.0} m", seconds / 60.0),
+        _ if seconds >= 120.0 => format!("{:.1} m", seconds / 60.0),
         _ if seconds >= 10.0 => format!("{seconds:.0} s"),
         _ => format!("{seconds:.1} s"),
     }

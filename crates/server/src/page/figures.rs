@@ -23,7 +23,12 @@ pub fn show(page: &mut Html, picture: &Picture<'_>) {
     if kpis.is_empty() {
         return;
     }
-    page.add("<section>\n<h2>Counts and ratios</h2>\n<div class=\"wide\"><table class=\"figures\">\n<thead><tr><td></td>");
+    page.add("<section>\n<h2>Counts and ratios</h2>\n");
+    if picture.tasks.is_empty() {
+        page.add("<p>No numbers: nothing is shown by this instance now.</p>\n</section>\n");
+        return;
+    }
+    page.add("<div class=\"wide\"><table class=\"figures\">\n<thead><tr><td></td>");
     let mut columns: Vec<&str> = Vec::new();
     for window in kpis.iter().flat_map(|kpi| &kpi.windows) {
         if !columns.contains(&window.label.as_str()) {

@@ -28,6 +28,13 @@ impl Html {
         self
     }
 
+    /// Points of a line, as long as it takes: letters, digits, spaces, points and minus only.
+    pub fn points(&mut self, points: &str) -> &mut Html {
+        let is_legal = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-');
+        self.0.extend(points.chars().filter(is_legal));
+        self
+    }
+
     /// An element with nothing but text in it: `tag` is its opening and its closing markup.
     pub fn element(&mut self, tag: [&'static str; 2], text: impl Display) -> &mut Html {
         self.add(tag[0]).text(text).add(tag[1])
@@ -92,6 +99,14 @@ mod tests {
             "\u{fffd}evil\u{fffd}\u{fffd}[31m",
         );
         check("Zürich 東京", "Zürich 東京");
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_it_takes() {
+        let line = "M1.5 -2L3 4h0".repeat(1000);
+        let mut page = Html::default();
+        page.points(&line).points("\"><b>");
+        assert_eq!(page.finish(), line + "b");
     }
 
     #[test]

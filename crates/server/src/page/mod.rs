@@ -18,6 +18,8 @@ pub mod runbooks;
 mod shown;
 mod state;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod worst;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -133,7 +133,9 @@ fn chart(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise) {
         .text(&picture.plan.kpis[at].windows[0].label);
     page.add(", over the last hour</h3>\n");
     chart.show(page);
-    page.add("<p class=\"soft\">Since this process started, of this instance's partitions.</p>\n");
+    page.add(
+        "<p class=\"soft\">As far as this process remembers, of this instance's partitions.</p>\n",
+    );
 }
 
 /// Percentiles and shares, a window a column.
@@ -185,14 +187,14 @@ fn windows(page: &mut Html, reading: &Reading<'_>, promise: &Promise) {
         }
         page.add("</tr>\n");
     }
-    page.add("</tbody>\n</table></div>\n");
+    page.add("</tbody>\n</table></div>\n<p class=\"soft\">By start in the window; percentiles with open orders in them are for windows up to 1 h.</p>\n");
 }
 
 /// With open orders; "at least" where too few completed for the percentile to be reached. It is then
 /// the greatest age at risk, for every percentile that was not reached, so also for the highest.
 fn with_open(page: &mut Html, reading: &Reading<'_>, promise: &Promise, window: &Window, q: &str) {
     if window.length > LONGEST_WITH_OPEN {
-        page.add("<td class=\"soft\">up to 1 h</td>");
+        page.add("<td class=\"soft\">–</td>");
         return;
     }
     let figure = p95(reading, SeriesId::AllWithOpen, &window.label, q);
