@@ -76,7 +76,7 @@ impl Flat {
                 0 => self.put(&format!("{name}.native.zero"), 1),
                 // The definition: the first power of 2^(1/128) that is not less.
                 _ => {
-                    let native = (span.seconds().log2() * 128.0).ceil();
+                    let native = (span.seconds().log2() * 128.0).ceil() as i64;
                     self.put(&format!("{name}.native{native}"), 1);
                 }
             }
