@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ func one(document []byte) (string, error) {
 	switch kind.Kind {
 	case "PodMonitor":
 		var monitor monitoring.PodMonitor
-		err = yaml.UnmarshalStrict(document, &monitor)
+		err = strictly(document, &monitor)
 		selector := monitor.Spec.Selector
 		if err == nil && len(selector.MatchLabels)+len(selector.MatchExpressions) == 0 {
 			err = errors.New("it selects every pod")
@@ -85,7 +86,7 @@ func one(document []byte) (string, error) {
 		}
 	case "PrometheusRule":
 		var rule monitoring.PrometheusRule
-		err = yaml.UnmarshalStrict(document, &rule)
+		err = strictly(document, &rule)
 		if err == nil && len(rule.Spec.Groups) == 0 {
 			err = errors.New("it has no rules")
 		}
@@ -93,4 +94,15 @@ func one(document []byte) (string, error) {
 		return "", nil
 	}
 	return shown, err
+}
+
+// strictly takes no number for a text either, as the operator's own schema would not.
+func strictly(document []byte, into any) error {
+	text, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
