@@ -113,7 +113,11 @@ fn compose_refuses_a_broken_copy() {
     for (from, to, expected) in [
         ("kafka: {condition", "cafka: {condition", "cafka"),
         ("    healthcheck:", "    healthchek:", "healthchek"),
-        ("'127.0.0.1:9090:9090'", "'127.0.0.1:9090:x'", "Invalid containerPort: x"),
+        (
+            "'127.0.0.1:9090:9090'",
+            "'127.0.0.1:9090:x'",
+            "Invalid containerPort: x",
+        ),
         (
             "  kafka-data:\n  kept-state",
             "  kept-state",
