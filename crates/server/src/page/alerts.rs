@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Picture;
 use super::html::Html;
+use super::runbooks::Runbook;
 use super::shown;
 
 /// Fires always: it shows that the way to a person works.
@@ -43,6 +44,12 @@ pub struct Alert {
 impl Alert {
     fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether it is of the catalogue in force, and more than a sign of life.
+    fn is_ours(&self, runbooks: &[Runbook]) -> bool {
+        let name = self.label("alertname");
+        name != HEARTBEAT && runbooks.iter().any(|runbook| runbook.alert == name)
     }
 
     /// Firing before pending, critical before warning before the rest.
@@ -80,6 +87,16 @@ pub fn read(body: &[u8]) -> Result<Vec<Alert>, String> {
     }
 }
 
+impl Alerts {
+    /// Whether there is one of the catalogue's to look at: the page then begins with them.
+    pub fn is_urgent(&self, runbooks: &[Runbook]) -> bool {
+        match self {
+            Alerts::Known(_, alerts) => alerts.iter().any(|alert| alert.is_ours(runbooks)),
+            Alerts::NotConfigured | Alerts::Asked | Alerts::Failed(_) => false,
+        }
+    }
+}
+
 /// The section.
 pub fn show(page: &mut Html, picture: &Picture<'_>) {
     page.add("<section>\n<h2>Alerts</h2>\n");
@@ -104,14 +121,11 @@ pub fn show(page: &mut Html, picture: &Picture<'_>) {
 }
 
 fn list(page: &mut Html, picture: &Picture<'_>, at: f64, alerts: &[Alert]) {
-    let has_runbook = |alert: &&Alert| {
-        let name = alert.label("alertname");
-        picture.runbooks.iter().any(|runbook| runbook.alert == name)
-    };
     let known = alerts
         .iter()
         .filter(|alert| alert.label("alertname") != HEARTBEAT);
-    let (mut ours, others): (Vec<&Alert>, Vec<&Alert>) = known.partition(has_runbook);
+    let (mut ours, others): (Vec<&Alert>, Vec<&Alert>) =
+        known.partition(|alert| alert.is_ours(picture.runbooks));
     ours.sort_by_key(|alert| alert.rank());
     if ours.is_empty() {
         page.add("<p class=\"good\">None is firing or pending.</p>\n");

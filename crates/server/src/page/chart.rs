@@ -1,4 +1,5 @@
-//! The picture of a promise: its p95 over the last hour, plain and with open orders, against the limit.
+//! The picture of a promise: its p95 over the last hour, or as much of it as is remembered, plain and
+//! with open orders, against the limit.
 //!
 //! An SVG with a text alternative; lines differ by stroke, not only by colour. Where nothing was
 //! published the line has a gap. Sizes are for a phone; a wider screen scales it up.
@@ -16,6 +17,8 @@ const RIGHT: f64 = 352.0;
 
 /// A gap of more than this many seconds between two moments is shown as one.
 const GAP_SECONDS: f64 = 40.0;
+/// The least that the time axis spans.
+const LEAST_SECONDS: f64 = 600.0;
 
 /// What is drawn.
 pub struct Chart<'a> {
@@ -51,7 +54,9 @@ impl Chart<'_> {
             .points(&self.path(top, |one| one.plain_p95));
         page.add("\"/>\n<path class=\"open\" d=\"")
             .points(&self.path(top, |one| one.with_open_p95));
-        page.add("\"/>\n<text x=\"44\" y=\"145\">1 h ago</text><text x=\"352\" y=\"145\" text-anchor=\"end\">now</text>\n</svg>\n");
+        page.add("\"/>\n<text x=\"44\" y=\"145\">")
+            .text(shown::duration(self.span()))
+            .add(" ago</text><text x=\"352\" y=\"145\" text-anchor=\"end\">now</text>\n</svg>\n");
         page.add("<figcaption><span class=\"key\"><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"open\" d=\"M0 4H24\"/></svg> p95 with open orders</span> ");
         page.add("<span class=\"key\"><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"plain\" d=\"M0 4H24\"/></svg> p95 of completed</span> ");
         page.add("<span class=\"key\"><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"limit\" d=\"M0 4H24\"/></svg> limit ");
@@ -77,6 +82,12 @@ impl Chart<'_> {
             .unwrap_or(greatest)
     }
 
+    /// How far back the time axis goes, in whole minutes.
+    fn span(&self) -> f64 {
+        let oldest = self.moments.first().map_or(0.0, |(at, _)| self.now - at);
+        ((oldest / 60.0).ceil() * 60.0).clamp(LEAST_SECONDS, SPAN_SECONDS)
+    }
+
     /// A path through the known values.
     fn path(&self, top: f64, value: fn(&PromiseMoment) -> f64) -> String {
         let mut path = String::new();
@@ -89,7 +100,7 @@ impl Chart<'_> {
             }
             let joined = before.is_some_and(|before| at - before <= GAP_SECONDS);
             let command = if joined { 'L' } else { 'M' };
-            let x = RIGHT - (RIGHT - LEFT) * ((self.now - at) / SPAN_SECONDS).clamp(0.0, 1.0);
+            let x = RIGHT - (RIGHT - LEFT) * ((self.now - at) / self.span()).clamp(0.0, 1.0);
             let y = height(value, top);
             // A point alone is a dot: the line's ends are round.
             let dot = if joined { "" } else { "h0" };

@@ -242,6 +242,12 @@ fn with_currencies(
         }
     }
     page.add(if any { "" } else { "none" });
+    let is_mixed = above.len() > 1 && below.iter().all(|(currency, _)| currency.is_none());
+    page.add(if is_mixed {
+        " <small>each over those of all currencies</small>"
+    } else {
+        ""
+    });
 }
 
 fn referred<'a>(picture: &'a Picture<'a>, reference: &Reference) -> Reading<'a> {

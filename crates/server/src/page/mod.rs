@@ -225,12 +225,18 @@ fn render(picture: &Picture<'_>) -> Html {
     document(&mut page, "Kept", refresh, |page| {
         head(page, picture);
         page.add("<main>\n");
+        let is_urgent = picture.alerts.is_urgent(picture.runbooks);
+        if is_urgent {
+            alerts::show(page, picture);
+        }
         for at in picture.by_role() {
             if let Kind::Promise(promise) = &picture.plan.kpis[at].kind {
                 promise::show(page, picture, at, promise);
             }
         }
-        alerts::show(page, picture);
+        if !is_urgent {
+            alerts::show(page, picture);
+        }
         for at in picture.by_role() {
             if let Kind::Funnel(funnel) = &picture.plan.kpis[at].kind {
                 funnel::show(page, picture, at, funnel);
@@ -238,7 +244,7 @@ fn render(picture: &Picture<'_>) -> Html {
         }
         figures::show(page, picture);
         state::show(page, picture);
-        page.add("</main>\n<footer>\n<p>Also here: <a href=\"/metrics\">/metrics</a> for Prometheus, <a href=\"/readyz\">/readyz</a>, <a href=\"/livez\">/livez</a>. Hover over a number for the query that it is.</p>\n</footer>\n");
+        page.add("</main>\n<footer>\n<p>Also here: <a href=\"/metrics\">/metrics</a> for Prometheus, <a href=\"/readyz\">/readyz</a>, <a href=\"/livez\">/livez</a>. Hover over a number for the query that it is. A window ends at a whole pane, a sixtieth of it, so a long one may lack what a short one has.</p>\n</footer>\n");
     });
     page
 }

@@ -131,10 +131,10 @@ fn chart(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise) {
     };
     page.add("<h3>p95 of the last ")
         .text(&picture.plan.kpis[at].windows[0].label);
-    page.add(", over the last hour</h3>\n");
+    page.add(", over time</h3>\n");
     chart.show(page);
     page.add(
-        "<p class=\"soft\">As far as this process remembers, of this instance's partitions.</p>\n",
+        "<p class=\"soft\">As far back as this process remembers, an hour at most; of this instance's partitions.</p>\n",
     );
 }
 

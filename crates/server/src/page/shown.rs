@@ -2,21 +2,22 @@
 
 use std::fmt::Write;
 
-/// A length of time in seconds: `8.2 s`, `52 s`, `3 m 12 s`, `1 h 5 m`, `2 d 3 h`.
+/// A length of time in seconds: `8.2 s`, `52 s`, `3 m 12 s`, `1 h 5 m`, `2 d 3 h`. Seconds have a
+/// decimal below two minutes, or 60.3 would look like the limit of 60 that it is over.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "none".to_owned();
     }
     let sign = if seconds < 0.0 { "-" } else { "" };
     let seconds = seconds.abs();
-    if seconds < 9.95 {
-        return format!("{sign}{seconds:.1} s");
+    if seconds < 119.95 {
+        let text = format!("{seconds:.1}");
+        return format!("{sign}{} s", text.strip_suffix(".0").unwrap_or(&text));
     }
     let whole = seconds.round() as u64;
     let (minutes, hours) = (whole / 60, whole / 3600);
     match whole {
-        0..120 => format!("{sign}{whole} s"),
-        120..3600 => format!("{sign}{minutes} m {} s", whole % 60),
+        0..3600 => format!("{sign}{minutes} m {} s", whole % 60),
         3600..172_800 => format!("{sign}{hours} h {} m", minutes % 60),
         _ => format!("{sign}{} d {} h", hours / 24, hours % 24),
     }
@@ -96,16 +97,17 @@ mod tests {
     #[test]
     fn durations_have_two_units_at_most() {
         let expected = [
-            (0.0, "0.0 s"),
+            (0.0, "0 s"),
             (8.24, "8.2 s"),
             (9.96, "10 s"),
-            (52.3, "52 s"),
-            (119.6, "2 m 0 s"),
+            (52.34, "52.3 s"),
+            (60.3, "60.3 s"),
+            (119.96, "2 m 0 s"),
             (192.0, "3 m 12 s"),
             (3599.7, "1 h 0 m"),
             (90_000.0, "25 h 0 m"),
             (190_000.0, "2 d 4 h"),
-            (-3.0, "-3.0 s"),
+            (-3.0, "-3 s"),
             (f64::NAN, "none"),
             (f64::INFINITY, "none"),
         ];
