@@ -115,6 +115,10 @@ fn grafana_finds_prometheus_and_the_dashboards() {
     let project = project();
     let folder = mounts(&project["services"]["grafana"]).remove(path);
     let folder = folder.expect("the dashboards' folder is mounted where Grafana looks");
+    let home = "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH";
+    let home = project["services"]["grafana"]["environment"][home].as_str();
+    let home = home.and_then(|home| Path::new(home).strip_prefix(path).ok());
+    assert!(home.is_some_and(|home| folder.join(home).exists()), "{home:?}");
     let dashboards = std::fs::read_dir(&folder)
         .expect("it is there")
         .filter(|entry| {
