@@ -10,7 +10,7 @@ use super::pick::Pick;
 use super::variables;
 use crate::alerts::FUNNEL_DASHBOARD;
 use crate::book::{Book, HOUR};
-use crate::promql::{is, number};
+use crate::promql::{dimensions, is, number};
 
 /// Why there is nothing.
 const NONE: &str = "no entity went this way";
@@ -26,16 +26,17 @@ pub fn dashboard(book: &Book<'_>) -> Option<Dashboard> {
         let folded = subject.pick.kpi.id != first.id;
         rows.extend(subject.rows(folded));
     }
-    let mut dims: Vec<(&Kpi, String)> = Vec::new();
-    for subject in &funnels {
-        let kpi = subject.pick.kpi;
-        dims.push((kpi, book.metric(kpi, SeriesId::Reached)));
-        let counts = subject.counts();
-        dims.extend(
-            counts
-                .iter()
-                .map(|(_, kpi)| (*kpi, book.metric(kpi, SeriesId::Events))),
-        );
+    let reached = |subject: &Subject<'_>| book.metric(subject.pick.kpi, SeriesId::Reached);
+    let mut dims: Vec<(&Kpi, String)> = funnels
+        .iter()
+        .map(|subject| (subject.pick.kpi, reached(subject)))
+        .collect();
+    // A dimension that no funnel has comes from the counts beside it.
+    let known: Vec<&str> = dims.iter().flat_map(|(kpi, _)| dimensions(kpi)).collect();
+    for (_, kpi) in funnels.iter().flat_map(Subject::counts) {
+        if dimensions(kpi).iter().any(|label| !known.contains(label)) {
+            dims.push((kpi, book.metric(kpi, SeriesId::Events)));
+        }
     }
     let mut variables = variables::base(book);
     variables.extend(variables::of_dimensions(&dims));

@@ -247,7 +247,8 @@ fn panel_links(panel: &Panel, links: Links<'_>) -> Vec<Value> {
         panel_link(&format!("Runbook: {alert}"), &url, true)
     });
     let leads_to = panel.leads_to.iter().map(|uid| {
-        let chosen = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}";
+        let chosen = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&\
+                      ${instance:queryparam}";
         let url = format!("{}/{uid}?{chosen}", links.dashboards);
         panel_link("More", &url, false)
     });

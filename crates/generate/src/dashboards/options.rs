@@ -78,8 +78,18 @@ fn custom(panel: &Panel) -> Option<Value> {
         "showPoints": "never",
         "spanNulls": false,
         "stacking": {"group": "A", "mode": stacking},
-        "thresholdsStyle": {"mode": "off"},
+        "thresholdsStyle": {"mode": threshold_lines(panel)},
     }))
+}
+
+/// Thresholds are drawn unless a query draws the limit.
+fn threshold_lines(panel: &Panel) -> &'static str {
+    let has_line = panel.queries.iter().any(|query| query.line.is_some());
+    if panel.thresholds.is_empty() || has_line {
+        "off"
+    } else {
+        "dashed"
+    }
 }
 
 /// A limit: dashed, in its colour, not part of a stack.

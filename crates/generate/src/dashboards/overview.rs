@@ -12,7 +12,7 @@ use crate::recording::kept::behind;
 
 /// The dashboard.
 pub fn dashboard(book: &Book<'_>) -> Dashboard {
-    let mut rows = vec![now(book)];
+    let mut rows = now(book);
     for (role, title) in [
         (Role::Core, "Core"),
         (Role::Supporting, "Supporting"),
@@ -40,8 +40,14 @@ pub fn dashboard(book: &Book<'_>) -> Dashboard {
     }
 }
 
-fn now(book: &Book<'_>) -> Row {
-    let mut panels = Vec::new();
+/// How it stands: a row for each promise, then what fires and whether Kept itself is well.
+fn now(book: &Book<'_>) -> Vec<Row> {
+    let row = |title: String, panels| Row {
+        title,
+        folded: false,
+        panels,
+    };
+    let mut rows = Vec::new();
     for (id, kpi, promise) in promise::all(book) {
         let all = Pick::all(book, kpi);
         let subject = Subject {
@@ -50,19 +56,14 @@ fn now(book: &Book<'_>) -> Row {
             id,
             promise,
         };
-        let stats = promise::stats(&subject, &all);
-        panels.extend(stats.into_iter().map(|panel| {
-            let title = format!("{}: {}", kpi.help, panel.title);
-            Panel { title, ..panel }.leads_to(PROMISE_DASHBOARD)
-        }));
+        let stats = promise::stats(&subject, &all).into_iter();
+        let panels = stats.map(|panel| panel.leads_to(PROMISE_DASHBOARD));
+        let title = format!("{}, now ({})", kpi.help, book.owner(kpi));
+        rows.push(row(title, panels.collect()));
     }
-    panels.push(alerts(&[]).wide(20).high(7));
-    panels.push(kept());
-    Row {
-        title: "Now".to_owned(),
-        folded: false,
-        panels,
-    }
+    let panels = vec![alerts(&[]).wide(20).high(7), kept()];
+    rows.push(row("Alerts".to_owned(), panels));
+    rows
 }
 
 /// What fires, worst first.
