@@ -31,6 +31,12 @@ fn all(book: &Book<'_>) -> Vec<Dashboard> {
     all
 }
 
+/// Uid, title and description of each.
+pub fn titles(book: &Book<'_>) -> Vec<(&'static str, &'static str, &'static str)> {
+    let title = |dashboard: &Dashboard| (dashboard.uid, dashboard.title, dashboard.description);
+    all(book).iter().map(title).collect()
+}
+
 /// Their files, below `grafana/dashboards`, each named by its uid.
 pub fn files(book: &Book<'_>) -> Vec<File> {
     let file = |dashboard: &Dashboard| File {
