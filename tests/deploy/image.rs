@@ -1,8 +1,12 @@
 //! The image: hadolint's rules, what it copies, who it runs as.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::tools::{Broken, KEPT, read, root, run, tool};
+use support::Folder;
+
+use crate::tools::{Broken, KEPT, copy, read, root, run, tool};
 
 const FILE: &str = "deploy/docker/Dockerfile";
 
@@ -56,7 +60,7 @@ fn copied(text: &str) -> Vec<&str> {
 
 /// What the compiler read of the repository to make `kept`, by cargo's own notes.
 fn compiled() -> Vec<String> {
-    let notes = std::fs::read_to_string(format!("{KEPT}.d")).expect("cargo notes what it reads");
+    let notes = fs::read_to_string(format!("{KEPT}.d")).expect("cargo notes what it reads");
     let (_, files) = notes.split_once(": ").expect("a rule of make");
     let top = format!("{}/", root().display());
     let files = files.split_whitespace();
@@ -106,6 +110,31 @@ fn what_is_copied_exists_and_is_sent_to_the_builder() {
     for path in ["target", "deploy", "tests/faults", ".git"] {
         assert!(!sent(path), "{path} is sent to the builder");
     }
+}
+
+/// Manifests name members, tests and benches: cargo must find all of it where only this is copied.
+#[test]
+fn the_workspace_can_be_loaded_from_what_is_copied() {
+    let loads = |leave_out: &str| {
+        let folder = Folder::new("context");
+        for path in copied(&read(FILE))
+            .into_iter()
+            .filter(|path| *path != leave_out)
+        {
+            let to = folder.path().join(path);
+            fs::create_dir_all(to.parent().expect("below the folder")).expect("it is writable");
+            copy(&root().join(path), &to);
+        }
+        let cargo = std::env::var("CARGO").expect("cargo runs the tests");
+        let mut command = Command::new(cargo);
+        command.args(["metadata", "--locked", "--offline", "--format-version=1"]);
+        run(command.current_dir(folder.path()))
+    };
+    if let Err(said) = loads("") {
+        panic!("{said}");
+    }
+    let said = loads("tests/support").expect_err("a member is missing");
+    assert!(said.contains("tests/support"), "{said}");
 }
 
 #[test]

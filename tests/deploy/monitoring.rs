@@ -118,7 +118,10 @@ fn grafana_finds_prometheus_and_the_dashboards() {
     let home = "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH";
     let home = project["services"]["grafana"]["environment"][home].as_str();
     let home = home.and_then(|home| Path::new(home).strip_prefix(path).ok());
-    assert!(home.is_some_and(|home| folder.join(home).exists()), "{home:?}");
+    assert!(
+        home.is_some_and(|home| folder.join(home).exists()),
+        "{home:?}"
+    );
     let dashboards = std::fs::read_dir(&folder)
         .expect("it is there")
         .filter(|entry| {

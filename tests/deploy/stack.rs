@@ -255,6 +255,15 @@ impl Stack {
             .collect()
     }
 
+    /// Whether an expression has a result now.
+    fn has_samples(&self, expression: &str) -> bool {
+        let encode = |byte: u8| format!("%{byte:02X}");
+        let encoded: String = expression.bytes().map(encode).collect();
+        let answer = self.ask(&format!("/api/v1/query?query={encoded}"));
+        let result = answer["data"]["result"].as_array();
+        result.is_some_and(|result| !result.is_empty())
+    }
+
     fn counts(&self) -> usize {
         let answer = self.ask("/api/v1/rules");
         let groups = answer["data"]["groups"].as_array().expect("a list").iter();
@@ -295,13 +304,14 @@ fn what_compose_starts_works_together() {
         assert!(failed.is_empty(), "{failed:?}");
         bad.is_empty()
     });
-    until(PATIENCE, "orders are counted in a rule", || {
-        let orders = "/api/v1/query?query=job:shop_fulfilment_completed:increase5m%3E0";
-        let answer = stack.ask(orders);
-        answer["data"]["result"]
-            .as_array()
-            .is_some_and(|result| !result.is_empty())
-    });
+    for expression in [
+        "job:shop_fulfilment_completed:increase5m > 0",
+        // As a native histogram, and with classic buckets beside it.
+        "histogram_count(sum(shop_fulfilment_duration_seconds)) > 0",
+        "sum(shop_fulfilment_duration_seconds_bucket{le=\"+Inf\"}) > 0",
+    ] {
+        until(PATIENCE, expression, || stack.has_samples(expression));
+    }
     until(PATIENCE, "the pager hears of the Watchdog", || {
         pager.output().contains("watchdog: FIRING Watchdog")
     });
