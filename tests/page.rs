@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use browser::{Browser, Scheme};
-use support::{Process, Samples, get, until, within};
+use support::{Folder, Kafka, Kept, Process, Prometheus, Samples, get, until, within};
 
 const LONG: Duration = Duration::from_secs(90);
 /// A still picture, so that the browser has an end to wait for.
@@ -117,6 +117,9 @@ fn every_number_is_that_of_metrics() {
     ] {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
+    until(LONG, "the chart has begun", || {
+        demo.text(STILL).contains("<path class=\"open\" d=\"M")
+    });
     until(
         LONG,
         "the broker said how many partitions there are",
@@ -215,4 +218,78 @@ fn the_runbooks_are_where_alerts_lead() {
         let answer = get(demo.port, unknown, &[]).expect("it answers");
         assert_eq!(answer.status, 404, "{unknown}");
     }
+}
+
+/// One of Kept's alerts, one of somebody else's, and the one that always fires.
+const RULES: &str = r#"
+groups:
+  - name: test
+    rules:
+      - alert: PromiseStalled
+        expr: vector(1)
+        labels: { severity: critical, owner: fulfilment-team, kpi: fulfilment }
+        annotations: { summary: "Nothing <was> completed" }
+      - alert: PromiseMissed
+        expr: vector(1)
+        for: 1h
+        labels: { severity: warning }
+      - alert: Watchdog
+        expr: vector(1)
+      - alert: DiskFull
+        expr: vector(1)
+"#;
+
+/// On a real Kafka whose topic is empty, with a real Prometheus that goes away.
+#[test]
+fn firing_alerts_are_listed_with_their_runbooks() {
+    let folder = Folder::new("page-rules");
+    let rules = folder.path().join("rules.yml");
+    std::fs::write(&rules, RULES).expect("the folder is writable");
+    let config = format!(
+        "global:\n  evaluation_interval: 1s\nrule_files: [\"{}\"]\n",
+        rules.display()
+    );
+    let prometheus = Prometheus::start_with(&config);
+    let flags = prometheus.ask("/api/v1/status/flags", &[]).text();
+    let (_, address) = flags
+        .split_once("\"web.listen-address\":\"")
+        .expect("it says where it listens");
+    let (address, _) = address.split_once('"').expect("the end of an address");
+    let kafka = Kafka::shared();
+    kafka.create_topic("page.events", 2, &[]);
+    let kept = Kept::run(
+        env!("CARGO_BIN_EXE_kept"),
+        &format!(
+            "[kafka]\nbrokers = \"{}\"\ngroup = \"page\"\n[[kafka.topic]]\nname = \"page.events\"\n\
+             [http]\nprometheus_url = \"http://{address}\"\n",
+            kafka.brokers()
+        ),
+    );
+    let page = || kept.get(STILL, &[]).text();
+    let stalled = "<a href=\"/runbooks/PromiseStalled.md\">PromiseStalled</a></strong> firing";
+    until(LONG, "both alerts are listed", || {
+        page().contains(stalled) && page().contains("PromiseMissed</a></strong> pending")
+    });
+    let listed = page();
+    for part in [
+        "Nothing &lt;was&gt; completed",
+        "1 of other rules",
+        "fulfilment-team",
+    ] {
+        assert!(listed.contains(part), "{part} is not in\n{listed}");
+    }
+    assert!(
+        !listed.contains("Watchdog") && !listed.contains("DiskFull"),
+        "{listed}"
+    );
+    let runbook = kept.get("/runbooks/PromiseStalled.md", &[]);
+    assert!(runbook.text().starts_with("# PromiseStalled\n"));
+    assert!(
+        listed.contains("0-1"),
+        "an empty topic's partitions are shown:\n{listed}"
+    );
+    drop(prometheus);
+    until(LONG, "the page says that nobody answers", || {
+        page().contains("Unknown: Prometheus does not answer: can&#39;t connect to")
+    });
 }

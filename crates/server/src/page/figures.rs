@@ -244,7 +244,7 @@ fn with_currencies(
     page.add(if any { "" } else { "none" });
     let is_mixed = above.len() > 1 && below.iter().all(|(currency, _)| currency.is_none());
     page.add(if is_mixed {
-        " <small>each over those of all currencies</small>"
+        " <small>each over those of all currencies;</small>"
     } else {
         ""
     });

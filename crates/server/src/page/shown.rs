@@ -16,10 +16,14 @@ pub fn duration(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     let (minutes, hours) = (whole / 60, whole / 3600);
-    match whole {
-        0..3600 => format!("{sign}{minutes} m {} s", whole % 60),
-        3600..172_800 => format!("{sign}{hours} h {} m", minutes % 60),
-        _ => format!("{sign}{} d {} h", hours / 24, hours % 24),
+    let [(most, unit), (rest, smaller)] = match whole {
+        0..3600 => [(minutes, "m"), (whole % 60, "s")],
+        3600..172_800 => [(hours, "h"), (minutes % 60, "m")],
+        _ => [(hours / 24, "d"), (hours % 24, "h")],
+    };
+    match rest {
+        0 => format!("{sign}{most} {unit}"),
+        _ => format!("{sign}{most} {unit} {rest} {smaller}"),
     }
 }
 
@@ -102,10 +106,10 @@ mod tests {
             (9.96, "10 s"),
             (52.34, "52.3 s"),
             (60.3, "60.3 s"),
-            (119.96, "2 m 0 s"),
+            (119.96, "2 m"),
             (192.0, "3 m 12 s"),
-            (3599.7, "1 h 0 m"),
-            (90_000.0, "25 h 0 m"),
+            (3599.7, "1 h"),
+            (90_060.0, "25 h 1 m"),
             (190_000.0, "2 d 4 h"),
             (-3.0, "-3 s"),
             (f64::NAN, "none"),

@@ -44,7 +44,7 @@ pub fn show(page: &mut Html, picture: &Picture<'_>) {
     page.add("</dl>\n</section>\n");
 }
 
-fn item<'h>(page: &'h mut Html, name: &'static str, value: impl FnOnce(&mut Html) -> &mut Html) {
+fn item(page: &mut Html, name: &'static str, value: impl FnOnce(&mut Html) -> &mut Html) {
     page.add("<div><dt>").add(name).add("</dt><dd>");
     value(page).add("</dd></div>\n");
 }
