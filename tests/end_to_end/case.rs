@@ -63,6 +63,8 @@ pub struct Case {
     pub trouble: Trouble,
     /// The one receiver who is paged, and how soon.
     pub page: (&'static str, Duration),
+    /// The whole shop has the trouble: no page is about a part of it.
+    pub whole: bool,
 }
 
 /// The aim is for these two.
@@ -76,6 +78,7 @@ const HEALTHY: Case = Case {
     rate: "4",
     trouble: Trouble::None,
     page: ("", Duration::ZERO),
+    whole: true,
 };
 
 /// All of them.
@@ -103,6 +106,7 @@ pub const CASES: [Case; 7] = [
         name: "one region 3 times slower",
         trouble: Trouble::Fulfilment(&["--incident", "slower:3", "--incident-region", "uk"]),
         page: (FULFILMENT, PAGE_WITHIN),
+        whole: false,
         ..HEALTHY
     },
     Case {
@@ -191,6 +195,11 @@ impl Play {
         let page = self.pages().next().map(|page| opened + page.at);
         self.outcome.paged_after = page.map(|page| page.saturating_duration_since(began));
         self.wait(began, LASTS, |_| false);
+        let of_a_part = self.pages().find(|page| page.of_a_part);
+        if let (true, Some(page)) = (case.whole, of_a_part) {
+            let what = format!("a part was paged for: {page}");
+            self.outcome.fail(what);
+        }
         self.mend(case.trouble);
         let ended = Instant::now();
         self.wait(ended, RESOLVED_WITHIN, |play| play.last_over().is_some());

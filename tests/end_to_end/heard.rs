@@ -20,6 +20,8 @@ pub struct Heard {
     pub firing: bool,
     /// Its alerts, the firing ones first.
     pub alerts: Vec<String>,
+    /// Some firing alert is about a part of the shop only.
+    pub of_a_part: bool,
 }
 
 impl Heard {
@@ -29,6 +31,9 @@ impl Heard {
             serde_json::from_str(&notification.body).expect("Alertmanager sends JSON");
         let text = |value: &Value| value.as_str().expect("a string").to_owned();
         let alerts = body["alerts"].as_array().expect("a list of alerts");
+        let of_a_part = alerts
+            .iter()
+            .any(|alert| alert["status"] == "firing" && alert["labels"]["level"] == "part");
         let mut alerts: Vec<(bool, String)> = alerts.iter().map(alert).collect();
         alerts.sort();
         alerts.dedup();
@@ -38,6 +43,7 @@ impl Heard {
             group: text(&body["groupKey"]),
             firing: text(&body["status"]) == "firing",
             alerts: alerts.into_iter().map(|(_, name)| name).collect(),
+            of_a_part,
         }
     }
 

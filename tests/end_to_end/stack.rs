@@ -42,7 +42,7 @@ pub struct Stack {
 impl Stack {
     /// Starts everything: the shop with its history first, then those who watch it.
     pub fn start(case: &Case) -> Stack {
-        let folder = Folder::new(case.name);
+        let folder = Folder::new("shop");
         let webhook = Webhook::start();
         let kafka = start_kafka();
         let opened = Instant::now();
