@@ -260,107 +260,109 @@ fn a_label_of_a_prometheus_of_ones_own_can_be_added() {
     check(&broken.path.join("base")).expect("selectors stay as they are");
 }
 
+/// A file below `base/`, a text in it, what it is replaced by, and what is said about that.
+const BROKEN: [(&str, &str, &str, &str); 16] = [
+    (
+        "kustomization.yml",
+        "  - service.yml",
+        "  - services.yml",
+        "services.yml",
+    ),
+    (
+        "statefulset.yml",
+        "periodSeconds: 10",
+        "periodSeconds: often",
+        "is not of type 'integer'",
+    ),
+    (
+        "statefulset.yml",
+        "      containers:",
+        "      containerz:",
+        "'containers' is a required property",
+    ),
+    (
+        "statefulset.yml",
+        "GROUP_INSTANCE_ID",
+        "GROUP_INSTANCE",
+        "group.instance",
+    ),
+    (
+        "statefulset.yml",
+        "replicas: 1",
+        "replicas: 2",
+        "several pods, each",
+    ),
+    (
+        "statefulset.yml",
+        "runAsUser: 10001",
+        "runAsUser: 1000",
+        "1000 should be 10001",
+    ),
+    (
+        "statefulset.yml",
+        "- name: http\n",
+        "- name: web\n",
+        "a port has another name",
+    ),
+    (
+        "statefulset.yml",
+        "name: state\n              mount",
+        "name: data\n              mount",
+        "mounted are not just",
+    ),
+    (
+        "service.yml",
+        "name: kept\n  ports",
+        "name: other\n  ports",
+        "Service selects other pods",
+    ),
+    (
+        "poddisruptionbudget.yml",
+        "maxUnavailable",
+        "maxUnavailabel",
+        "'maxUnavailabel' was unexpected",
+    ),
+    (
+        "podmonitor.yml",
+        "scrapeClassicHistograms",
+        "scrapeClassic",
+        "unknown field \"scrapeClassic\"",
+    ),
+    (
+        "podmonitor.yml",
+        "scrapeTimeout: 10s",
+        "scrapeTimeout: 10",
+        "scrapeTimeout",
+    ),
+    (
+        "podmonitor.yml",
+        "jobLabel: app.kubernetes.io/name",
+        "jobLabel: app",
+        "the job has another name",
+    ),
+    (
+        "prometheusrule.yml",
+        "keep_firing_for",
+        "keep_firing",
+        "unknown field",
+    ),
+    (
+        "prometheusrule.yml",
+        "max without (",
+        "max without ((",
+        "could not parse expression",
+    ),
+    (
+        "kept.toml",
+        "brokers = ",
+        "borkers = ",
+        "unknown key \"borkers\"",
+    ),
+];
+
 #[test]
 fn a_broken_copy_is_refused() {
-    let broken = [
-        (
-            "kustomization.yml",
-            "  - service.yml",
-            "  - services.yml",
-            "services.yml",
-        ),
-        (
-            "statefulset.yml",
-            "periodSeconds: 10",
-            "periodSeconds: often",
-            "is not of type 'integer'",
-        ),
-        (
-            "statefulset.yml",
-            "      containers:",
-            "      containerz:",
-            "'containers' is a required property",
-        ),
-        (
-            "statefulset.yml",
-            "GROUP_INSTANCE_ID",
-            "GROUP_INSTANCE",
-            "group.instance",
-        ),
-        (
-            "statefulset.yml",
-            "replicas: 1",
-            "replicas: 2",
-            "several pods, each",
-        ),
-        (
-            "statefulset.yml",
-            "runAsUser: 10001",
-            "runAsUser: 1000",
-            "1000 should be 10001",
-        ),
-        (
-            "statefulset.yml",
-            "- name: http\n",
-            "- name: web\n",
-            "a port has another name",
-        ),
-        (
-            "statefulset.yml",
-            "name: state\n              mount",
-            "name: data\n              mount",
-            "mounted are not just",
-        ),
-        (
-            "service.yml",
-            "name: kept\n  ports",
-            "name: other\n  ports",
-            "Service selects other pods",
-        ),
-        (
-            "poddisruptionbudget.yml",
-            "maxUnavailable",
-            "maxUnavailabel",
-            "'maxUnavailabel' was unexpected",
-        ),
-        (
-            "podmonitor.yml",
-            "scrapeClassicHistograms",
-            "scrapeClassic",
-            "unknown field \"scrapeClassic\"",
-        ),
-        (
-            "podmonitor.yml",
-            "scrapeTimeout: 10s",
-            "scrapeTimeout: 10",
-            "scrapeTimeout",
-        ),
-        (
-            "podmonitor.yml",
-            "jobLabel: app.kubernetes.io/name",
-            "jobLabel: app",
-            "the job has another name",
-        ),
-        (
-            "prometheusrule.yml",
-            "keep_firing_for",
-            "keep_firing",
-            "unknown field",
-        ),
-        (
-            "prometheusrule.yml",
-            "max without (",
-            "max without ((",
-            "could not parse expression",
-        ),
-        (
-            "kept.toml",
-            "brokers = ",
-            "borkers = ",
-            "unknown key \"borkers\"",
-        ),
-    ];
-    for (file, from, to, expected) in broken {
+    for (file, from, to, expected) in BROKEN {
         let copy = Broken::new(FOLDER, &format!("base/{file}"), from, to);
         let said = check(&copy.path.join("base")).expect_err(to);
         assert!(said.contains(expected), "{file} {to}: {expected}: {said}");
