@@ -256,9 +256,27 @@ fn each_mistake_in_a_query_is_found() {
     let parser = Parser::new();
     let (_, settings, plan) = &catalogues::all()[0];
     let names = Names::new(plan, settings);
+    for (expression, wanted) in mistakes() {
+        let asked = Asked {
+            dashboard: "x",
+            place: Place::Panel("x".to_owned(), "A".to_owned()),
+            expression: expression.clone(),
+            instant: false,
+            empty_when: None,
+        };
+        let found = faults(&parser, &names, &asked);
+        assert!(
+            found.iter().any(|fault| fault.contains(wanted)),
+            "{expression}: {found:?}"
+        );
+    }
+}
+
+/// Queries, each with what is wrong with it.
+fn mistakes() -> Vec<(String, &'static str)> {
     let started = "shop_fulfilment_started_total";
     let all = "job=\"$job\", instance=~\"$instance\", region=~\"$region\", channel=~\"$channel\"";
-    let mistakes = [
+    vec![
         (
             "sum(job:shop_fulfilment_opened:sum{job=\"$job\"})".to_owned(),
             "no series",
@@ -304,19 +322,5 @@ fn each_mistake_in_a_query_is_found() {
             format!("histogram_quantile(0.5, sum(shop_fulfilment_duration_seconds{{{all}}}))"),
             "not taken under a rate",
         ),
-    ];
-    for (expression, wanted) in mistakes {
-        let asked = Asked {
-            dashboard: "x",
-            place: Place::Panel("x".to_owned(), "A".to_owned()),
-            expression: expression.clone(),
-            instant: false,
-            empty_when: None,
-        };
-        let found = faults(&parser, &names, &asked);
-        assert!(
-            found.iter().any(|fault| fault.contains(wanted)),
-            "{expression}: {found:?}"
-        );
-    }
+    ]
 }

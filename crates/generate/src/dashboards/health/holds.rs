@@ -48,6 +48,23 @@ pub fn state() -> Vec<Panel> {
 
 /// What it stores.
 pub fn snapshots() -> Vec<Panel> {
+    let mut panels = stores();
+    panels.push(failures());
+    panels.push(
+        lines(
+            Unit::Number,
+            "what happened to tasks",
+            "Taken over, restored, handed on, and so on; the log has a line for each.",
+        )
+        .query(trouble(
+            "{{event}}",
+            own_increase(&kept::TASK_EVENTS, &["event"]),
+        )),
+    );
+    panels
+}
+
+fn stores() -> Vec<Panel> {
     let percentiles = |family: &'static kept::OwnFamily| {
         [0.5, 0.95].map(|quantile| {
             let expression = own_percentile(family, quantile);
@@ -83,30 +100,36 @@ pub fn snapshots() -> Vec<Panel> {
             "size of the snapshots",
             "Compressed, the last one of each task, over all tasks of a topic.",
         )
-        .query(Query::new("{{topic}}", gauge(&kept::SNAPSHOT_BYTES, &["topic"]))),
-        lines(
-            Unit::Number,
-            "what went wrong",
-            "Commits and snapshots that failed, snapshots that can't be used, totals that began anew.",
-        )
-        .query(trouble("commits", own_increase(&kept::COMMIT_FAILURES, &[])))
-        .query(trouble(
-            "snapshots: {{reason}}",
-            own_increase(&kept::SNAPSHOT_FAILURES, &["reason"]),
-        ))
-        .query(trouble(
-            "refused: {{reason}}",
-            own_increase(&kept::SNAPSHOTS_REFUSED, &["reason"]),
-        ))
-        .query(trouble("totals began anew", own_increase(&kept::STATE_LOST, &[])))
-        .runbooks(&["KeptSnapshotOld"]),
-        lines(
-            Unit::Number,
-            "what happened to tasks",
-            "Taken over, restored, handed on, and so on; the log has a line for each.",
-        )
-        .query(trouble("{{event}}", own_increase(&kept::TASK_EVENTS, &["event"]))),
+        .query(Query::new(
+            "{{topic}}",
+            gauge(&kept::SNAPSHOT_BYTES, &["topic"]),
+        )),
     ]
+}
+
+fn failures() -> Panel {
+    lines(
+        Unit::Number,
+        "what went wrong",
+        "Commits and snapshots that failed, snapshots that can't be used, totals that began anew.",
+    )
+    .query(trouble(
+        "commits",
+        own_increase(&kept::COMMIT_FAILURES, &[]),
+    ))
+    .query(trouble(
+        "snapshots: {{reason}}",
+        own_increase(&kept::SNAPSHOT_FAILURES, &["reason"]),
+    ))
+    .query(trouble(
+        "refused: {{reason}}",
+        own_increase(&kept::SNAPSHOTS_REFUSED, &["reason"]),
+    ))
+    .query(trouble(
+        "totals began anew",
+        own_increase(&kept::STATE_LOST, &[]),
+    ))
+    .runbooks(&["KeptSnapshotOld"])
 }
 
 /// What it costs.

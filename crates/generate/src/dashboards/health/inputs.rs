@@ -11,6 +11,12 @@ use crate::recording::kept as recorded;
 
 /// What arrives.
 pub fn inputs(book: &Book<'_>) -> Vec<Panel> {
+    let mut panels = arrivals(book);
+    panels.extend(quality());
+    panels
+}
+
+fn arrivals(book: &Book<'_>) -> Vec<Panel> {
     vec![
         lines(
             Unit::Number,
@@ -19,7 +25,10 @@ pub fn inputs(book: &Book<'_>) -> Vec<Panel> {
         )
         .query(Query::new(
             "{{type}}",
-            format!("sum by (type) ({})", of_job(&recorded::events_by_type(), &[])),
+            format!(
+                "sum by (type) ({})",
+                of_job(&recorded::events_by_type(), &[])
+            ),
         )),
         Panel::new(
             Show::Stack,
@@ -27,15 +36,27 @@ pub fn inputs(book: &Book<'_>) -> Vec<Panel> {
             "records by what became of them",
             "Used, ignored because no KPI needs them, duplicates, rejected.",
         )
-        .query(Query::new("{{outcome}}", increases(book, &kept::EVENTS, &["outcome"])))
+        .query(Query::new(
+            "{{outcome}}",
+            increases(book, &kept::EVENTS, &["outcome"]),
+        ))
         .by_minutes(),
         lines(
             Unit::Number,
             "records by source",
             "Which producers send how much; there is a limit to the names, then they are `other`.",
         )
-        .query(Query::new("{{source}}", increases(book, &kept::EVENTS, &["source"])))
+        .query(Query::new(
+            "{{source}}",
+            increases(book, &kept::EVENTS, &["source"]),
+        ))
         .by_minutes(),
+    ]
+}
+
+/// How late it is, and how much of it is of no use.
+fn quality() -> Vec<Panel> {
+    vec![
         lines(
             Unit::Seconds,
             "delay by source",
