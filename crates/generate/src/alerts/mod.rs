@@ -25,6 +25,9 @@ pub const HEALTH_DASHBOARD: &str = "kept-health";
 
 /// A page goes on for so long after its condition ended: a gap of that length is no new page.
 pub const PAGE_KEEPS: Span = minutes(5);
+/// Likewise a page for a part of the shop: shorter, so that the parts are silent before the whole
+/// that silences them is over.
+pub const PART_KEEPS: Span = minutes(3);
 /// Likewise a ticket.
 pub const TICKET_KEEPS: Span = minutes(15);
 

@@ -10,7 +10,7 @@ use events::Span;
 
 use super::burn::{Burn, pairs};
 use super::text::{place, shop_or_pipe, worst};
-use super::{PAGE_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
+use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
 use crate::book::{Book, FAST};
 use crate::promql::{Level, increase, is_any, minutes, number, sum};
 use crate::recording::kept::{TEN, events_by_type};
@@ -55,10 +55,10 @@ impl Subject<'_> {
             name,
             expression: String::new(),
             after: Span::ZERO,
-            keep_firing: if severity == Severity::Critical {
-                PAGE_KEEPS
-            } else {
-                TICKET_KEEPS
+            keep_firing: match (severity, level) {
+                (Severity::Critical, Level::All) => PAGE_KEEPS,
+                (Severity::Critical, Level::Part) => PART_KEEPS,
+                _ => TICKET_KEEPS,
             },
             severity,
             owner: self.book.owner(self.kpi),

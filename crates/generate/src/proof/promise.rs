@@ -225,9 +225,17 @@ impl Subject<'_> {
         labels.push(("partition", "1"));
         let unjudged = self.book.metric(self.kpi, SeriesId::OverdueUnjudged);
         test.give(&unjudged, &labels, constant(0.0, half_hour + rest));
-        for alert in alerts {
+        for alert in &alerts {
             test.fires(minutes(29), alert, true);
             test.fires(minutes(45), alert, false);
+        }
+        // The five minutes are below the share after so much of them; the whole goes on for five
+        // more, a part for three.
+        let below = 5.0 * (1.0 - burns(self.promise)[0].share);
+        let between = minutes((30.0 + below + 4.0).round() as i64);
+        if let [whole, part] = alerts[..] {
+            test.fires(between, whole, true);
+            test.fires(between, part, false);
         }
         test
     }
