@@ -63,7 +63,7 @@ impl Flat {
         }
         self.put(&format!("{name}.native.zero"), histogram.native.zero());
         for (bucket, count) in histogram.native.buckets() {
-            self.put(&format!("{name}.native{bucket}"), *count);
+            self.put(&format!("{name}.native{bucket}"), count);
         }
         self.put(&format!("{name}.sum"), histogram.sum.0);
     }
