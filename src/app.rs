@@ -1,6 +1,8 @@
 //! The whole service, wired: workers, board, metrics, HTTP. `kept run` and `kept demo` start the
 //! same one.
 
+mod page;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -193,6 +195,7 @@ fn sources(
     let shown = Arc::clone(&crew.board);
     let [asked, probed, owning] = [(); 3].map(|()| Arc::clone(workers));
     let (of_plan, on_board) = (Arc::clone(plan), Arc::clone(&crew.board));
+    let page = page::sources(&crew.settings, plan);
     Sources {
         plan: Arc::clone(plan),
         views: Arc::new(move || board.views(lease::now())),
@@ -205,6 +208,7 @@ fn sources(
         overdue: Arc::new(move |kpi: &str, limit| {
             overdue::ask(running(&asked), &on_board, &of_plan, kpi, limit)
         }),
+        page,
     }
 }
 

@@ -25,9 +25,11 @@ use kafka::produce::Producer;
 use simulator::shop::Shop;
 
 use crate::app::App;
+use crate::arguments::duration;
+use crate::feeder::{Feeder, Live};
 use crate::signals::Signals;
 use crate::{clock, logging, run};
-use shop::{Feeder, HISTORY, INCIDENT, Live, PARTITIONS, SLOWER};
+use shop::{HISTORY, INCIDENT, PARTITIONS, SLOWER};
 use summary::Summary;
 
 /// The configuration that the service gets.
@@ -94,7 +96,8 @@ fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     let (app, live, begin) = stage.open(&settings, producer)?;
     say(&stage.introduction(app.address()));
     let outcome = watch(app, &plan, &live, begin, arguments.duration);
-    live.stop();
+    // Whoever stops a demo does not ask whether its last records arrived.
+    drop(live.stop());
     outcome
 }
 
@@ -200,7 +203,7 @@ impl Stage<'_> {
     fn feeder(&self, start: EventTime, begin: EventTime, producer: Producer) -> Feeder {
         let settings = shop::settings(self.arguments.rate, start, begin);
         let shop = Shop::new(self.arguments.seed, settings);
-        Feeder::new(shop, producer, TOPIC)
+        Feeder::new(shop, producer, vec![TOPIC])
     }
 
     /// Where to look, and what will happen when.
@@ -366,20 +369,6 @@ fn read_configuration(environment: &[(String, String)]) -> anyhow::Result<(Setti
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", problems.join("\n"))
     })
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("write a number with its unit: 90s, 5m, 1h".into()),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "write a whole number with its unit: 90s, 5m, 1h")?;
-    Ok(Duration::from_secs(number.saturating_mul(unit)))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -18,8 +18,11 @@ use crate::config;
 /// What to make.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum What {
-    /// prometheus/ (recording rules, alerts, their tests) and alertmanager/ (routes, inhibition).
+    /// prometheus/ (recording rules, alerts, their tests), kubernetes/ (both as a PrometheusRule) and
+    /// alertmanager/ (routes, inhibition).
     Rules,
+    /// grafana/dashboards/: the overview, promises, carts, and Kept's own health.
+    Dashboards,
     /// reference.md (every KPI, metric, label and alert) and runbooks/, one per alert.
     Reference,
 }
@@ -89,6 +92,7 @@ fn read(config: Option<&Path>) -> Result<(Settings, Plan), Vec<Problem>> {
 fn files(what: What, plan: &Plan, generation: &Generation) -> Vec<File> {
     match what {
         What::Rules => generate::rules(plan, generation),
+        What::Dashboards => generate::dashboards(plan, generation),
         What::Reference => generate::reference(plan, generation),
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod app;
+mod arguments;
 mod bench;
 mod check;
 mod clock;
@@ -12,14 +13,17 @@ mod compaction;
 mod config;
 mod demo;
 mod direct;
+mod feeder;
 mod generate;
 mod keeper;
 mod logging;
 mod logic;
 mod notices;
 mod overdue;
+mod probe;
 mod produce;
 mod run;
+mod shop;
 mod signals;
 mod simulate;
 mod state;
@@ -69,6 +73,16 @@ enum Command {
     /// Needs nothing installed and keeps nothing. Exit codes: 0 after a signal or when its time is
     /// over, 1 when it can't go on, 2 for wrong usage. A second signal stops at once.
     Demo(demo::Arguments),
+    /// Send a simulated shop's events to Kafka at the pace of the wall clock, with an incident if asked.
+    ///
+    /// For trying Kept, its dashboards and its alerts on a Kafka of your own. Creates the topics where
+    /// they are missing and leaves them there. Exit codes: 0 after a signal, 1 when it can't go on,
+    /// 2 for wrong usage. Kafka may be away for an hour meanwhile: what happened is sent later.
+    Shop(shop::Arguments),
+    /// Ask the service that runs here with this configuration whether it is ready: a health check.
+    ///
+    /// Exit codes: 0 if it is, 1 if not or if nobody answers, 2 for wrong usage.
+    Probe(probe::Arguments),
     /// Put events (JSON lines) on their topics with the right key, after a check against the catalogue.
     ///
     /// Bad lines are reported with file and line and skipped. Exit codes: 0 if every event is
@@ -101,6 +115,8 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
+        Command::Shop(arguments) => shop::main(&arguments),
+        Command::Probe(arguments) => probe::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
         Command::State { part } => state::run(&part),
         Command::Simulate(arguments) => simulate::main(&arguments),

@@ -8,6 +8,8 @@
 
 #[path = "proof_support/feed.rs"]
 mod feed;
+#[path = "proof_support/native.rs"]
+mod native;
 #[path = "proof_support/shop.rs"]
 mod shop;
 
@@ -97,6 +99,32 @@ fn a_real_prometheus_answers_as_the_events_say() {
     answers_quantiles(&prometheus, &samples, &orders.durations());
     let used = "sum(kept_events_total{outcome=\"used\"})";
     assert_eq!(prometheus.value(used), Some(orders.used() as f64));
+    assert!(kept.terminate().success(), "{}", kept.log());
+}
+
+#[test]
+fn a_real_prometheus_takes_native_histograms_and_created_timestamps() {
+    let kafka = Kafka::shared();
+    let topic = ("shop.native", shop::TOPIC.1, shop::TOPIC.2);
+    kafka.create_topic(topic.0, 3, &[]);
+    let config = feed::config(kafka, "native", &["promise", "cart"], &[], &[topic]);
+    let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
+    let mut shop = shop::open(5, Span(20 * MINUTE.0));
+    let lines = shop::lines(&mut shop, Span::ZERO);
+    let mut orders = Orders::default();
+    produce(&kept, &lines);
+    orders.read(&lines);
+    await_events(&kept, lines.len() as u64);
+
+    let prometheus = Prometheus::start_native(kept.port());
+    let completed = "sum(shop_fulfilment_completed_total)";
+    await_value(&prometheus, completed, orders.durations().len() as f64);
+    native::answers_quantiles(&prometheus, &orders.durations());
+    // The classic buckets of the same scrape, under the same names and edges as from text.
+    answers_quantiles(&prometheus, &kept.scrape(), &orders.durations());
+    native::counting_began_with_the_first_order(&prometheus, &lines);
+    native::nothing_was_complained_about(&prometheus);
+    native::is_asked_for_and_compressed(&kept);
     assert!(kept.terminate().success(), "{}", kept.log());
 }
 

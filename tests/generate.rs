@@ -75,7 +75,11 @@ fn a_check_writes_nothing_and_fails_when_a_file_is_stale() {
 #[test]
 fn what_is_checked_in_is_what_the_command_writes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (what, folder) in [("rules", "deploy"), ("reference", "docs")] {
+    for (what, folder) in [
+        ("rules", "deploy"),
+        ("dashboards", "deploy"),
+        ("reference", "docs"),
+    ] {
         let done = generate(what, &root.join(folder), &["--check"]);
         assert!(done.status.success(), "{}", said(&done));
     }

@@ -11,7 +11,7 @@ use catalogue::Plan;
 use engine::View;
 use engine::view::KindView;
 use events::{Decoder, KafkaTime, Record, WallTime};
-use exposition::{Format, encode, families};
+use exposition::{families, plain_text};
 use pipeline::projection;
 
 use super::measure::{Lap, Spread, Table, Watch, grouped, megabytes, peak_resident_bytes, say};
@@ -215,7 +215,7 @@ fn views(plan: &Arc<Plan>, logs: &[Log]) -> anyhow::Result<()> {
         let views = tick(&mut worker, &next, now);
         ticks.push(watch.stop()?);
         let watch = Watch::start()?;
-        let text = encode(Format::Text, &families(plan, &views, &[]));
+        let text = plain_text(&families(plan, &views, &[]));
         renders.push(watch.stop()?);
         label_sets = views.iter().map(|view| label_sets_of(view)).sum();
         lines = text.lines().filter(|line| !line.starts_with('#')).count();

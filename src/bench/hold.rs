@@ -8,7 +8,7 @@ use catalogue::Plan;
 use clap::ValueEnum as _;
 use engine::View;
 use events::{KafkaTime, Record, WallTime};
-use exposition::{Format, encode, families};
+use exposition::{families, plain_text};
 
 use super::decode::{assigned, tick};
 use super::event::Event;
@@ -164,7 +164,7 @@ pub fn measure(case: Case) -> anyhow::Result<()> {
     let after = resident_bytes()?;
     let views = feed.views();
     let shown = resident_bytes()?;
-    let text = encode(Format::Text, &families(&plan, &views, &[]));
+    let text = plain_text(&families(&plan, &views, &[]));
     let held = Held {
         units: units(case, &views)? as f64,
         grown: after as f64 - before as f64,

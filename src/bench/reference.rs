@@ -12,7 +12,7 @@ use catalogue::Plan;
 use catalogue::plan::TopicId;
 use engine::View;
 use events::{KafkaTime, Record, Span};
-use exposition::{Format, encode, families};
+use exposition::{families, plain_text};
 use pipeline::port::Position;
 use pipeline::{Effect, Input, LeaseTime, LogGap, Options, Rules, Worker};
 
@@ -98,7 +98,7 @@ impl Reference {
     pub fn exposition(&mut self) -> String {
         self.tick();
         let views: Vec<Arc<View>> = self.views.values().cloned().collect();
-        encode(Format::Text, &families(&self.plan, &views, &[]))
+        plain_text(&families(&self.plan, &views, &[]))
     }
 
     /// Saves every task once; how that went since the last time. Nothing is saved twice.

@@ -7,7 +7,7 @@ use catalogue::plan::{Plan, TopicId};
 use catalogue::{FileText, Sources};
 use engine::View;
 use events::{EventTime, Record, Span, WallTime};
-use exposition::{Format, encode, families};
+use exposition::{families, plain_text};
 use pipeline::port::Position;
 use pipeline::{Effect, Input, LeaseTime, LogGap, Options, Rules, Worker};
 
@@ -248,7 +248,7 @@ impl Runner {
             return Err(problem);
         }
         let views: Vec<Arc<View>> = self.views.values().cloned().collect();
-        let text = encode(Format::Text, &families(&self.plan, &views, &[]));
+        let text = plain_text(&families(&self.plan, &views, &[]));
         Ok(Line::all(&text))
     }
 

@@ -249,23 +249,25 @@ fn values_of(kpi: &Kpi, family: &Family, label: &str) -> u64 {
     count as u64
 }
 
-/// Windows hold 60 panes each; a pane of a duration holds a few dozen buckets of 16 bytes.
+/// Windows hold 60 panes each; a pane of a duration holds a few dozen buckets of 16 bytes. A native
+/// histogram holds 128 for each power of two between the shortest and the longest, here three.
 fn bytes_per_label_set(kpi: &Kpi) -> u64 {
     const PANES: u64 = 60;
     const COUNT: u64 = 16;
     const SKETCH: u64 = 30 * 16;
+    const NATIVE: u64 = 3 * 128 * 16;
     let windows = kpi.windows.len() as u64;
     match &kpi.kind {
         Kind::Count(_) => 200 + windows * PANES * COUNT,
         Kind::Ratio(_) => 400 + 2 * windows * PANES * COUNT,
         Kind::Promise(promise) => {
             let histograms =
-                (promise.steps.len() as u64 + 2) * (promise.edges.len() as u64 + 2) * 8;
+                (promise.steps.len() as u64 + 2) * ((promise.edges.len() as u64 + 2) * 8 + NATIVE);
             500 + histograms + windows * PANES * (SKETCH + 3 * COUNT)
         }
         Kind::Funnel(funnel) => {
             let stages = funnel.stages.len() as u64;
-            let histograms = stages * (funnel.edges.len() as u64 + 2) * 8;
+            let histograms = stages * ((funnel.edges.len() as u64 + 2) * 8 + NATIVE);
             300 + histograms + windows * PANES * stages * COUNT
         }
     }

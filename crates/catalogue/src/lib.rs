@@ -34,6 +34,7 @@
 //! record_bytes = "256KiB"           # or a number of bytes
 //! [http]
 //! listen = "127.0.0.1:9464"
+//! prometheus_url = "http://localhost:9090" # asked for alerts by the live page; default: none
 //! [state]
 //! url = "file:///var/lib/kept"      # or s3://bucket/path, gs://bucket/path, az://container/path
 //! snapshot_every = "10s"            # longer when it would cost more than 3 % of the time
@@ -125,6 +126,7 @@
 
 mod client;
 mod definition;
+mod http;
 mod problem;
 mod text;
 mod topics;

@@ -4,7 +4,6 @@
 //! documentation shows them all.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use events::Span;
 
@@ -12,6 +11,8 @@ use crate::FileText;
 use crate::client;
 pub use crate::client::{ClientRefusal, ClientRules, OWNED};
 use crate::generation::{self, Generation};
+use crate::http;
+pub use crate::http::{Http, HttpUrl};
 use crate::plan::{Limits, TimeRules, Topic};
 use crate::problem::Problems;
 use crate::text::section::{Section, Sited};
@@ -74,13 +75,6 @@ pub enum Start {
     Earliest,
     /// At what comes from now on.
     Latest,
-}
-
-/// `[http]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Http {
-    /// Where `/metrics` and the rest are served; port 0 takes a free one.
-    pub listen: SocketAddr,
 }
 
 /// `[state]`: where snapshots go and how often they are taken. Printed with `{:?}` it keeps its
@@ -171,7 +165,7 @@ pub(crate) fn read(
     let part = |key: &str| root.table(key).cloned().unwrap_or_else(|| empty.clone());
     let (time, lateness) = time_rules(&part("time"), problems);
     let (kafka, topics) = kafka(&part("kafka"), lateness, files, rules, problems);
-    let http = http(&part("http"), problems);
+    let http = http::read(&part("http"), problems);
     let state = state(&part("state"), files, problems);
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
@@ -267,18 +261,6 @@ fn limits(table: &Table, problems: &Problems) -> Limits {
 const MIN_RECORD_BYTES: i64 = 1 << 10;
 const MAX_RECORD_BYTES: i64 = 128 << 20;
 const DEFAULT_MAX_SERIES: usize = 100_000;
-
-fn http(table: &Table, problems: &Problems) -> Http {
-    let section = Section::new(table, "[http]", &["listen"], problems);
-    let parse = |text: &str| {
-        text.parse::<SocketAddr>()
-            .map_err(|_| format!("\"{text}\" is not an IP address and a port, like 127.0.0.1:9464"))
-    };
-    let listen = section.parsed("listen", parse).map(|address| address.value);
-    Http {
-        listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
-    }
-}
 
 fn state(table: &Table, files: &[FileText], problems: &Problems) -> State {
     let keys = ["url", "snapshot_every", "keep", "log_gap", "options"];

@@ -217,7 +217,8 @@ impl InputState {
 
     /// Remembered ids and their bytes.
     pub fn memory(&self) -> (usize, usize) {
-        (self.dedupe.len(), self.dedupe.bytes())
+        let delay: usize = self.delay.iter().map(Histogram::bytes).sum();
+        (self.dedupe.len(), self.dedupe.bytes() + delay)
     }
 
     /// What is published of this partition; `used`: the types that KPIs read from its topic.

@@ -15,6 +15,7 @@ mod field_errors;
 pub mod fields;
 mod funnel;
 mod input;
+pub mod native;
 mod panes;
 mod promise;
 mod refused;

@@ -29,6 +29,8 @@
 //! log or from an older rule's fallback, as without a snapshot. A newer one is refused too: the
 //! newer Kept has to go on with it. A changed plan is no other version: KPIs whose fingerprint is
 //! the same keep their state, the others begin anew.
+//!
+//! 2: histograms have their native buckets, which the classic ones of version 1 don't tell.
 
 mod read;
 mod sort;
@@ -46,7 +48,7 @@ pub(crate) use write::{Blocks, KnownTimes, SECTION_BYTES, Writer};
 /// The first bytes of a head.
 const MAGIC: &[u8; 8] = b"KEPTSNAP";
 /// The version that is written and read.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// How a head refers to a section.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -10,6 +10,7 @@ use catalogue::plan::TopicId;
 use events::{EventTime, KafkaTime, Reject, Span};
 
 use crate::decode::{Decoder, Read};
+use crate::native::NativeBuckets;
 use crate::refused::EntityLimit;
 use crate::sketch::Sketch;
 use crate::survival::Survival;
@@ -96,11 +97,14 @@ pub struct EventCounts {
     pub duplicate: u64,
 }
 
-/// A classic histogram: `counts[i]` observations in (edge[i-1], edge[i]], the last above all edges.
+/// A histogram, classic and native: of the same observations, each counted exactly.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Histogram {
-    /// Not cumulative; one more than there are edges.
+    /// Classic: `counts[i]` observations in (edge[i-1], edge[i]], the last above all edges. Not
+    /// cumulative; one more than there are edges.
     pub counts: Vec<u64>,
+    /// Native.
+    pub native: NativeBuckets,
     /// The exact sum.
     pub sum: Span,
 }
@@ -122,6 +126,7 @@ impl Histogram {
     pub fn new(edges: usize) -> Histogram {
         Histogram {
             counts: vec![0; edges + 1],
+            native: NativeBuckets::default(),
             sum: Span::ZERO,
         }
     }
@@ -133,12 +138,18 @@ impl Histogram {
             .position(|edge| value <= *edge)
             .unwrap_or(edges.len());
         self.counts[bucket] += 1;
+        self.native.add(value);
         self.sum = self.sum + value;
     }
 
     /// How many observations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// The bytes outside of itself.
+    pub fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>() + self.native.bytes()
     }
 }
 
@@ -315,20 +326,29 @@ impl Histogram {
     pub(crate) fn encode(&self, out: &mut crate::encode::Encoder) {
         self.counts.iter().for_each(|count| out.unsigned(*count));
         out.signed(self.sum.0);
+        self.native.encode(out);
     }
 
     /// What `encode` wrote, of so many edges.
     pub(crate) fn read(from: &mut Decoder<'_>, edges: usize) -> Read<Histogram> {
         let counts = (0..=edges).map(|_| from.count());
-        Ok(Histogram {
+        let mut histogram = Histogram {
             counts: counts.collect::<Read<_>>()?,
+            native: NativeBuckets::default(),
             sum: from.span()?,
-        })
+        };
+        let count = histogram
+            .counts
+            .iter()
+            .fold(0u64, |sum, count| sum.saturating_add(*count));
+        histogram.native = NativeBuckets::read(from, count)?;
+        Ok(histogram)
     }
 
     /// Nothing was observed yet.
     pub(crate) fn clear(&mut self) {
         self.counts.fill(0);
+        self.native = NativeBuckets::default();
         self.sum = Span::ZERO;
     }
 }

@@ -20,7 +20,7 @@ pub fn fill<'a>(tasks: &Tasks<'a>, funnel: &Funnel, listed: &mut [(SeriesId, Fam
         tasks.kpi,
         tasks.partitions,
         &series,
-        |series| &series.labels,
+        |series| (&series.labels, series.created),
         &zero,
     );
     for (id, family) in listed {

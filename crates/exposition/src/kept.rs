@@ -9,7 +9,7 @@ use catalogue::Plan;
 use catalogue::plan::TopicId;
 use engine::View;
 use engine::view::{DELAY_EDGES, InputView, KpiView};
-use events::{EventTime, Reject};
+use events::{EventTime, KafkaTime, Reject};
 
 use crate::model::{Edges, Family, Histogram, Labels, MetricKind, Sample, Value};
 
@@ -59,6 +59,11 @@ fn gauge(name: &str, help: &str) -> Family {
 fn place(plan: &Plan, topic: TopicId, partition: i32) -> Labels {
     let topic = plan.topics[usize::from(topic.0)].name.as_str();
     Labels::of([("topic", topic), ("partition", &partition.to_string())])
+}
+
+/// When a task's counting began.
+fn first_record(view: &View) -> Option<KafkaTime> {
+    view.inputs.iter().filter_map(|input| input.created).min()
 }
 
 /// What is counted of a topic-partition.
@@ -129,39 +134,37 @@ impl InputFamilies {
             let numbers = [counts.used, counts.ignored, counts.duplicate];
             for (outcome, number) in self.outcomes.iter().zip(numbers) {
                 let sample = Sample::new([&place, &pair, outcome], Value::integer(number));
-                self.events.samples.push(sample);
+                self.events.samples.push(sample.since(input.created));
             }
         }
         let unknown = Labels::of([("type", "unknown"), ("source", "unknown")]);
         let rejected = Value::integer(input.rejected.iter().sum());
         let labels = [&place, &unknown, &self.rejected_outcome];
-        self.events.samples.push(Sample::new(labels, rejected));
+        let rejected = Sample::new(labels, rejected).since(input.created);
+        self.events.samples.push(rejected);
         for (reason, number) in self.reasons.iter().zip(input.rejected) {
             let sample = Sample::new([&place, reason, &self.none], Value::integer(number));
-            self.rejected.samples.push(sample);
+            self.rejected.samples.push(sample.since(input.created));
         }
         self.add_times(&place, input);
     }
 
     fn add_times(&mut self, place: &Labels, input: &InputView) {
         let none = &self.none;
-        self.late
-            .samples
-            .push(Sample::new([place, none, none], Value::integer(input.late)));
-        self.gap
-            .samples
-            .push(Sample::new([place, none, none], Value::integer(input.gap)));
+        let late = Sample::new([place, none, none], Value::integer(input.late));
+        self.late.samples.push(late.since(input.created));
+        let gap = Sample::new([place, none, none], Value::integer(input.gap));
+        self.gap.samples.push(gap.since(input.created));
         for (type_name, number) in &input.too_late {
             let labels = Labels::of([("type", Arc::clone(type_name))]);
             let sample = Sample::new([place, &labels, none], Value::integer(*number));
-            self.too_late.samples.push(sample);
+            self.too_late.samples.push(sample.since(input.created));
         }
         for (source, delay) in &input.delay {
             let labels = Labels::of([("source", Arc::clone(source))]);
             let value = Value::Histogram(Histogram::of(&self.delay_edges, delay));
-            self.delay
-                .samples
-                .push(Sample::new([place, &labels, none], value));
+            let sample = Sample::new([place, &labels, none], value);
+            self.delay.samples.push(sample.since(input.created));
         }
         if let Some(clock) = input.clock {
             let value = Value::float(clock.seconds());
@@ -285,26 +288,27 @@ impl KpiFamilies {
 
     fn add(&mut self, plan: &Plan, id: usize, view: &View, kpi_view: &KpiView) {
         let kpi = &plan.kpis[id];
+        let created = first_record(view);
         let name = Labels::of([("kpi", kpi.id.as_str())]);
         let partition = Labels::of([("partition", view.partition.to_string())]);
         for (field, number) in &kpi_view.field_errors {
             let field = Labels::of([("field", Arc::clone(field))]);
             let sample = Sample::new([&name, &field, &partition], Value::integer(*number));
-            self.field_errors.samples.push(sample);
+            self.field_errors.samples.push(sample.since(created));
         }
         for (dimension, number) in kpi.by.iter().zip(&kpi_view.label_overflow) {
             let label = Labels::of([("label", dimension.name.as_str())]);
             let sample = Sample::new([&name, &label, &partition], Value::integer(*number));
-            self.overflow.samples.push(sample);
+            self.overflow.samples.push(sample.since(created));
         }
         for (limit, number) in &kpi_view.entities_overflow {
             let limit = Labels::of([("limit", limit.as_str())]);
             let sample = Sample::new([&name, &limit, &partition], Value::integer(*number));
-            self.refused.samples.push(sample);
+            self.refused.samples.push(sample.since(created));
         }
         let value = Value::integer(kpi_view.window_dropped);
         let sample = Sample::new([&name, &Labels::none(), &partition], value);
-        self.dropped.samples.push(sample);
+        self.dropped.samples.push(sample.since(created));
     }
 
     fn into_families(self) -> [Family; 4] {

@@ -162,7 +162,7 @@ fn fill_counts<'a>(
         tasks.kpi,
         tasks.partitions,
         &series,
-        |series| &series.labels,
+        |series| (&series.labels, series.created),
         &zero,
     );
     let money = count

@@ -1,4 +1,4 @@
-//! From views to what Prometheus reads. Pure: the same plan and views give the same text.
+//! From views to what Prometheus reads. Pure: the same plan and views give the same bytes.
 //!
 //! `families` turns the views of the tasks that this instance serves, and the process' own gathered
 //! families, into one sorted list of `Family`; `encode` writes that list in a format that
@@ -13,6 +13,7 @@ mod negotiate;
 mod percentile;
 mod process;
 mod promise;
+mod protobuf;
 mod rows;
 mod text;
 
@@ -21,10 +22,24 @@ use std::sync::Arc;
 use catalogue::Plan;
 use engine::View;
 use prometheus::proto::MetricFamily;
+use text::Text;
 
 pub use model::{Edges, Family, Histogram, Labels, MetricKind, Number, Sample, Value};
 pub use negotiate::{Format, accepts_gzip, negotiate};
-pub use text::encode;
+
+/// The families in the order given, as the body of an answer.
+pub fn encode(format: Format, families: &[Family]) -> Vec<u8> {
+    match format {
+        Format::Text => text::encode(Text::Plain, families).into_bytes(),
+        Format::OpenMetrics => text::encode(Text::OpenMetrics, families).into_bytes(),
+        Format::Protobuf => protobuf::encode(families),
+    }
+}
+
+/// Likewise in Prometheus' text format, for those who read it in process.
+pub fn plain_text(families: &[Family]) -> String {
+    text::encode(Text::Plain, families)
+}
 
 /// Everything on `/metrics`, sorted by name, each name once, none without series.
 ///

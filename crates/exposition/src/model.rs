@@ -4,12 +4,16 @@
 //! three rendered parts (the dimensions, the family's own, the partition), and writing it copies
 //! text. Numbers stay exact: integers, money and spans never go through a float.
 
+mod histogram;
+
 use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
 pub use catalogue::metrics::MetricKind;
 use engine::view::Amount;
-use events::Span;
+use events::{KafkaTime, Span};
+
+pub use histogram::{Edges, Histogram};
 
 /// Series of one name. In an exposition each name occurs once.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,6 +65,9 @@ pub struct Sample {
     pub labels: [Labels; 3],
     /// Its value.
     pub value: Value,
+    /// The Kafka timestamp of the record that it counts from. Of counters and histograms only, and
+    /// in protobuf only: in the text formats it would be a series of its own.
+    pub created: Option<KafkaTime>,
 }
 
 impl Sample {
@@ -69,7 +76,13 @@ impl Sample {
         Sample {
             labels: labels.map(Labels::clone),
             value,
+            created: None,
         }
+    }
+
+    /// The same, counted from then on.
+    pub fn since(self, created: Option<KafkaTime>) -> Sample {
+        Sample { created, ..self }
     }
 }
 
@@ -107,6 +120,11 @@ impl Labels {
             text.push('"');
         }
         Labels(Arc::new(Rendered { pairs, text }))
+    }
+
+    /// Whether both are the same ones, not only equal.
+    pub fn is(&self, other: &Labels) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Names and values, not escaped.
@@ -236,77 +254,6 @@ fn write_seconds(f: &mut fmt::Formatter<'_>, span: Span) -> fmt::Result {
     write!(f, ".{fraction:0width$}")
 }
 
-/// A classic histogram.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Histogram {
-    /// Its upper edges, shared by all label sets.
-    pub edges: Arc<Edges>,
-    /// Observations per bucket, not cumulative; one more than there are edges.
-    pub counts: Vec<u64>,
-    /// The sum of the observations.
-    pub sum: Number,
-}
-
-impl Histogram {
-    /// From what a view holds. Its sum is never below zero, or it would not be a counter.
-    pub fn of(edges: &Arc<Edges>, histogram: &engine::view::Histogram) -> Histogram {
-        let mut counts = histogram.counts.clone();
-        counts.resize(edges.bounds.len() + 1, 0);
-        let sum = Number::Seconds(histogram.sum.max(Span::ZERO));
-        Histogram {
-            edges: Arc::clone(edges),
-            counts,
-            sum,
-        }
-    }
-}
-
-/// Upper edges of a histogram's buckets, ascending, without +Inf.
-#[derive(PartialEq, Debug)]
-pub struct Edges {
-    bounds: Vec<f64>,
-    labels: Vec<String>,
-}
-
-impl Edges {
-    /// Edges at these values.
-    pub fn of(bounds: impl IntoIterator<Item = f64>) -> Arc<Edges> {
-        let bounds: Vec<f64> = bounds.into_iter().collect();
-        let mut labels: Vec<String> = bounds.iter().map(|bound| le(*bound)).collect();
-        labels.push("+Inf".to_owned());
-        Arc::new(Edges { bounds, labels })
-    }
-
-    /// Edges at these lengths of time.
-    pub fn of_spans(spans: &[Span]) -> Arc<Edges> {
-        Edges::of(spans.iter().map(|span| span.seconds()))
-    }
-
-    /// The edges without +Inf.
-    pub fn bounds(&self) -> &[f64] {
-        &self.bounds
-    }
-
-    /// The values of the `le` label, the last one is `+Inf`. The same in all formats, or a change
-    /// of format would be a change of series.
-    pub fn labels(&self) -> &[String] {
-        &self.labels
-    }
-}
-
-/// OpenMetrics 1.0, "Canonical Numbers": as Go's %g, with `.0` where there is neither point nor
-/// exponent: `0.5`, `60.0`, `3.6e+06`.
-fn le(bound: f64) -> String {
-    let scientific = format!("{bound:e}");
-    let (digits, exponent) = scientific.split_once('e').expect("`:e` writes an exponent");
-    let exponent: i32 = exponent.parse().expect("`:e` writes a whole exponent");
-    if (-4..6).contains(&exponent) {
-        return format!("{bound:?}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,18 +303,6 @@ mod tests {
         check(Number::Float(0.95), "0.95");
         check(Number::Float(1_767_607_200.123_456), "1767607200.123456");
         check(Number::Integer(u64::MAX), "18446744073709551615");
-    }
-
-    #[test]
-    fn edges_are_canonical() {
-        let edges = Edges::of([
-            0.0, 1e-10, 0.0001, 0.1, 1.0, 60.0, 86400.0, 1e6, 3.6e6, 1e10,
-        ]);
-        let expected = [
-            "0.0", "1e-10", "0.0001", "0.1", "1.0", "60.0", "86400.0", "1e+06", "3.6e+06", "1e+10",
-            "+Inf",
-        ];
-        assert_eq!(edges.labels(), expected);
     }
 
     #[test]

@@ -9,21 +9,44 @@ pub enum Format {
     Text,
     /// OpenMetrics text 1.0.0.
     OpenMetrics,
+    /// Messages `io.prometheus.client.MetricFamily`, each after its length: native histograms and
+    /// created timestamps besides.
+    Protobuf,
 }
 
 impl Format {
+    /// In the order in which they are given to a client that likes several alike.
+    const ALL: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+
     /// The `Content-Type` of an answer.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Format::Protobuf => {
+                "application/vnd.google.protobuf; \
+                 proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 
-    fn media_type(self) -> (&'static str, &'static str, &'static str) {
+    fn media_type(self) -> (&'static str, &'static str) {
         match self {
-            Format::Text => ("text", "plain", "0.0.4"),
-            Format::OpenMetrics => ("application", "openmetrics-text", "1.0.0"),
+            Format::Text => ("text", "plain"),
+            Format::OpenMetrics => ("application", "openmetrics-text"),
+            Format::Protobuf => ("application", "vnd.google.protobuf"),
+        }
+    }
+
+    /// Parameters that tell it from others of its media type.
+    fn parameters(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Format::Text => &[("version", "0.0.4")],
+            Format::OpenMetrics => &[("version", "1.0.0")],
+            Format::Protobuf => &[
+                ("proto", "io.prometheus.client.MetricFamily"),
+                ("encoding", "delimited"),
+            ],
         }
     }
 }
@@ -32,15 +55,18 @@ impl Format {
 /// early in the header.
 type Fit = (u16, u8, i32);
 
-/// The format for this `Accept` header. Plain text without one, and where two fit equally well.
+/// The format for this `Accept` header. Plain text without one; of those that fit equally well the
+/// first of `Format::ALL`.
 pub fn negotiate(accept: Option<&str>) -> Format {
     let accept = accept.unwrap_or("*/*");
-    let (text, open_metrics) = (fit(accept, Format::Text), fit(accept, Format::OpenMetrics));
-    if open_metrics.is_some_and(|fit| fit.0 > 0) && open_metrics > text {
-        Format::OpenMetrics
-    } else {
-        Format::Text
+    let mut best = (None, Format::Text);
+    for format in Format::ALL {
+        let fit = fit(accept, format);
+        if fit.is_some_and(|fit| fit.0 > 0) && fit > best.0 {
+            best = (fit, format);
+        }
     }
+    best.1
 }
 
 /// The most exact range that names a format decides its q-value.
@@ -63,12 +89,12 @@ fn fit(accept: &str, format: Format) -> Option<Fit> {
     best.map(|(_, fit)| fit)
 }
 
-/// `text/plain`; one with the version is more exact, `text/*` and `*/*` are less.
+/// `text/plain`; one with its parameters is more exact, `text/*` and `*/*` are less.
 const NAMED: u8 = 2;
 
 /// Exactness and q-value of a media range that covers the format.
 fn matches(range: &str, format: Format) -> Option<(u8, u16)> {
-    let (main, sub, version) = format.media_type();
+    let (main, sub) = format.media_type();
     let mut parts = range.split(';').map(str::trim);
     let (range_main, range_sub) = parts.next()?.split_once('/')?;
     let mut exactness = match (range_main, range_sub) {
@@ -82,11 +108,14 @@ fn matches(range: &str, format: Format) -> Option<(u8, u16)> {
     let mut quality = 1000;
     for (name, value) in parts.filter_map(|part| part.split_once('=')) {
         let value = value.trim().trim_matches('"');
-        match name.trim().to_ascii_lowercase().as_str() {
-            "q" => quality = thousandths(value)?,
-            "version" if value == version => exactness += 1,
-            "version" => return None,
-            _ => {}
+        let name = name.trim().to_ascii_lowercase();
+        if name == "q" {
+            quality = thousandths(value)?;
+        }
+        match format.parameters().iter().find(|known| known.0 == name) {
+            Some(known) if known.1 == value => exactness += 1,
+            Some(_) => return None,
+            None => {}
         }
     }
     Some((exactness, quality))
@@ -142,7 +171,7 @@ mod tests {
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
              encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;\
              escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-            Format::OpenMetrics,
+            Format::Protobuf,
         );
         check(
             "application/openmetrics-text; version=1.0.0,\
@@ -156,6 +185,43 @@ mod tests {
         );
         check(
             "application/openmetrics-text;version=0.0.1,text/plain;q=0.5",
+            Format::Text,
+        );
+    }
+
+    #[test]
+    fn protobuf_is_that_of_prometheus_or_none() {
+        const TYPE: &str = "application/vnd.google.protobuf";
+        let with = |rest: &str| format!("{TYPE}{rest},text/plain;version=0.0.4;q=0.3");
+        let named = ";proto=io.prometheus.client.MetricFamily";
+        check(
+            &with(&format!("{named};encoding=delimited")),
+            Format::Protobuf,
+        );
+        check(
+            &with(&format!("; encoding=\"delimited\" {named}")),
+            Format::Protobuf,
+        );
+        check(&with(""), Format::Protobuf);
+        check(&with(&format!("{named};encoding=text")), Format::Text);
+        check(
+            &with(&format!("{named};encoding=compact-text")),
+            Format::Text,
+        );
+        check(
+            &with(";proto=some.other.Message;encoding=delimited"),
+            Format::Text,
+        );
+        check(
+            &with(&format!("{named};encoding=delimited;q=0.2")),
+            Format::Text,
+        );
+        check(
+            &with(&format!("{named};encoding=delimited;q=0")),
+            Format::Text,
+        );
+        check(
+            "application/openmetrics-text;q=0.8,application/vnd.google.protobuf;q=0.7,*/*",
             Format::Text,
         );
     }

@@ -53,5 +53,6 @@ fn histogram(gathered: &proto::Histogram) -> Histogram {
         edges: Edges::of(finite.map(proto::Bucket::upper_bound)),
         counts,
         sum: Number::Float(gathered.get_sample_sum()),
+        native: None,
     }
 }

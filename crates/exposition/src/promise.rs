@@ -25,7 +25,7 @@ pub fn fill<'a>(tasks: &Tasks<'a>, promise: &Promise, listed: &mut [(SeriesId, F
         tasks.kpi,
         tasks.partitions,
         &series,
-        |series| &series.labels,
+        |series| (&series.labels, series.created),
         &zero,
     );
     let writer = Writer {

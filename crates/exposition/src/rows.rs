@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use catalogue::plan::Kpi;
 use engine::view;
+use events::KafkaTime;
 
 use crate::model::{Labels, Sample, Value};
 
@@ -18,7 +19,11 @@ pub struct Rows<'a, S> {
     rows: Vec<Row<'a, S>>,
     /// The label `partition` of each task.
     partitions: &'a [Labels],
+    identity_of: IdentityOf<S>,
 }
+
+/// The label values of a series, and the Kafka timestamp of the record that made it.
+pub type IdentityOf<S> = fn(&S) -> (&view::Labels, Option<KafkaTime>);
 
 /// A label set, and its series in each task.
 pub struct Row<'a, S> {
@@ -34,7 +39,7 @@ impl<'a, S> Rows<'a, S> {
         kpi: &Kpi,
         partitions: &'a [Labels],
         tasks: &[&'a [S]],
-        labels_of: fn(&S) -> &view::Labels,
+        identity_of: IdentityOf<S>,
         zero: &'a S,
     ) -> Rows<'a, S> {
         let mut by_labels: BTreeMap<view::Labels, Vec<&'a S>> = BTreeMap::new();
@@ -45,7 +50,7 @@ impl<'a, S> Rows<'a, S> {
         }
         for (task, series) in tasks.iter().enumerate() {
             for one in *series {
-                let row = by_labels.entry(Arc::clone(labels_of(one)));
+                let row = by_labels.entry(Arc::clone(identity_of(one).0));
                 row.or_insert_with(|| vec![zero; tasks.len()])[task] = one;
             }
         }
@@ -57,6 +62,7 @@ impl<'a, S> Rows<'a, S> {
         Rows {
             rows: rows.collect(),
             partitions,
+            identity_of,
         }
     }
 
@@ -77,7 +83,8 @@ impl<'a, S> Rows<'a, S> {
             for (index, own) in own.iter().enumerate() {
                 for (series, partition) in row.series.iter().zip(self.partitions) {
                     if let Some(value) = value(series, index) {
-                        samples.push(Sample::new([&row.labels, own, partition], value));
+                        let sample = Sample::new([&row.labels, own, partition], value);
+                        samples.push(sample.since((self.identity_of)(series).1));
                     }
                 }
             }
@@ -120,7 +127,8 @@ impl<'a, S> Rows<'a, S> {
                         .find(|amount| amount.currency == currency)
                         .unwrap_or(&zero);
                     let value = Value::amount(amount);
-                    samples.push(Sample::new([&row.labels, &own, partition], value));
+                    let sample = Sample::new([&row.labels, &own, partition], value);
+                    samples.push(sample.since((self.identity_of)(series).1));
                 }
             }
         }

@@ -6,14 +6,22 @@
 
 use std::fmt::Write;
 
-use crate::Format;
 use crate::model::{Family, Histogram, Labels, MetricKind, Number, Value};
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Text {
+    /// Prometheus' 0.0.4.
+    Plain,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
 
 /// A guess of how long a line is, to allocate once.
 const LINE_BYTES: usize = 128;
 
 /// Writes the families in the order given.
-pub fn encode(format: Format, families: &[Family]) -> String {
+pub fn encode(format: Text, families: &[Family]) -> String {
     let lines: usize = families.iter().map(|family| family.series() + 3).sum();
     let mut out = String::with_capacity(lines * LINE_BYTES);
     for family in families {
@@ -31,16 +39,16 @@ pub fn encode(format: Format, families: &[Family]) -> String {
             }
         }
     }
-    if format == Format::OpenMetrics {
+    if format == Text::OpenMetrics {
         out.push_str("# EOF\n");
     }
     out
 }
 
-fn header(out: &mut String, format: Format, family: &Family, sample_name: &str) {
+fn header(out: &mut String, format: Text, family: &Family, sample_name: &str) {
     let name = match format {
-        Format::Text => sample_name,
-        Format::OpenMetrics => &family.name,
+        Text::Plain => sample_name,
+        Text::OpenMetrics => &family.name,
     };
     let kind = match family.kind {
         MetricKind::Counter => "counter",
@@ -52,12 +60,12 @@ fn header(out: &mut String, format: Format, family: &Family, sample_name: &str) 
         match character {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            '"' if format == Format::OpenMetrics => out.push_str("\\\""),
+            '"' if format == Text::OpenMetrics => out.push_str("\\\""),
             other => out.push(other),
         }
     }
     push_all(out, &["\n# TYPE ", name, " ", kind, "\n"]);
-    if let (Format::OpenMetrics, Some(unit)) = (format, family.unit) {
+    if let (Text::OpenMetrics, Some(unit)) = (format, family.unit) {
         push_all(out, &["# UNIT ", name, " ", unit, "\n"]);
     }
 }

@@ -189,7 +189,7 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
             std::slice::from_ref(&of_kpi),
             &["job"],
         ),
-        // `absent` has only the labels that its selector names; so has the job.
+        // Its job is a label that the alert sets.
         inhibition(
             &[named("KeptAbsent")],
             &[any("KeptDown|KeptNotReady|KeptBehind|KeptSnapshotOld")],

@@ -1,5 +1,5 @@
 //! From the catalogue to what watches the shop with it: recording rules, alerts, their tests,
-//! routes, runbooks and the reference page. Pure: the same catalogue gives the same texts.
+//! routes, runbooks, dashboards and the reference page. Pure: the same catalogue gives the same texts.
 //!
 //! Nothing of a KPI is written twice: names of metrics come from `catalogue::metrics`, names of
 //! rules are made in one function each, which the rules, the alerts, their tests and the texts use.
@@ -7,6 +7,8 @@
 mod alertmanager;
 mod alerts;
 mod book;
+mod dashboards;
+mod kubernetes;
 mod promql;
 mod proof;
 mod recording;
@@ -20,6 +22,7 @@ use catalogue::generation::Generation;
 
 pub use alertmanager::Routed;
 use book::Book;
+pub use dashboards::queries::{Asked, Place, Values, substitute};
 
 /// A generated file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,7 +50,7 @@ pub fn reference(plan: &Plan, generation: &Generation) -> Vec<File> {
 /// The configuration that gives the shipped packs as they are.
 pub const SHIPPED: &str = include_str!("shipped.toml");
 
-/// Recording rules, alerts, and Alertmanager's routes.
+/// Recording rules and alerts, the same for the Prometheus operator, and Alertmanager's routes.
 pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
     let book = Book { plan, generation };
     let show =
@@ -68,6 +71,10 @@ pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
         },
     ];
     let groups: Vec<rule::Group> = records.into_iter().chain(alerting).collect();
+    files.push(File {
+        path: "kubernetes/base/prometheusrule.yml".to_owned(),
+        text: kubernetes::file(HEADER, &groups, &book),
+    });
     files.extend(proof::files(&book, HEADER, &groups));
     files
 }
@@ -75,4 +82,14 @@ pub fn rules(plan: &Plan, generation: &Generation) -> Vec<File> {
 /// Each alert's labels with the receiver that Alertmanager must choose for it.
 pub fn expected_routes(plan: &Plan, generation: &Generation) -> Vec<Routed> {
     alertmanager::expected_routes(&Book { plan, generation })
+}
+
+/// Grafana's dashboards, as classic JSON.
+pub fn dashboards(plan: &Plan, generation: &Generation) -> Vec<File> {
+    dashboards::files(&Book { plan, generation })
+}
+
+/// Every query, variable and annotation of the dashboards; `substitute` makes each ready to be run.
+pub fn queries(plan: &Plan, generation: &Generation) -> Vec<Asked> {
+    dashboards::queries::list(&Book { plan, generation })
 }

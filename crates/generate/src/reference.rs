@@ -29,6 +29,7 @@ pub fn page(book: &Book<'_>) -> String {
         of_kpi(&mut page, book, kpi, &groups, &alerts);
     }
     own(&mut page, &groups, &alerts);
+    dashboards(&mut page, book);
     labels(&mut page, book);
     page
 }
@@ -206,6 +207,14 @@ fn own(page: &mut String, groups: &[Group], alerts: &[Alert]) {
         .filter(|alert| !alert.labels.iter().any(|label| label.0 == "kpi"))
         .collect();
     alert_table(page, &own);
+}
+
+fn dashboards(page: &mut String, book: &Book<'_>) {
+    put(page, "\n## Dashboards\n");
+    let base = &book.generation.dashboards_url;
+    for (uid, title, description) in crate::dashboards::titles(book) {
+        put(page, &format!("- [{title}]({base}/{uid}): {description}"));
+    }
 }
 
 const LABELS: [(&str, &str); 14] = [

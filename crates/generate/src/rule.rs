@@ -93,6 +93,11 @@ pub struct Links<'a> {
 
 /// The rule file of some groups.
 pub fn file(header: &str, groups: &[Group], query_offset: Span, links: Links<'_>) -> String {
+    yaml::document(header, &root(groups, query_offset, links))
+}
+
+/// What a rule file holds: `groups`, with nothing above it.
+pub fn root(groups: &[Group], query_offset: Span, links: Links<'_>) -> Yaml {
     let groups = groups.iter().map(|group| {
         let rules = group.rules.iter().map(|rule| show(rule, links));
         map([
@@ -102,8 +107,7 @@ pub fn file(header: &str, groups: &[Group], query_offset: Span, links: Links<'_>
             ("rules", Yaml::List(rules.collect())),
         ])
     });
-    let root = map([("groups", Yaml::List(groups.collect()))]);
-    yaml::document(header, &root)
+    map([("groups", Yaml::List(groups.collect()))])
 }
 
 fn show(rule: &Rule, links: Links<'_>) -> Yaml {

@@ -1,7 +1,8 @@
 //! HTTP: what Prometheus scrapes, what an orchestrator probes, what a person on call asks.
 //!
 //! `Server::bind` takes an address and the `Sources` that the binary wires, `serve` answers until
-//! it is told to stop. Nothing here holds state of the pipeline: every answer asks the sources.
+//! it is told to stop. Nothing here holds state of the pipeline: every answer asks the sources; the
+//! live page alone remembers an hour of what it published, for its charts.
 //! Whatever blocks or computes runs on a blocking thread, so that the probes always answer; how
 //! many connections, how long a request and how long a silence may be is limited.
 #![allow(
@@ -11,9 +12,9 @@
 
 mod connection;
 mod health;
-mod index;
 mod metrics;
 mod overdue;
+mod page;
 mod registry;
 mod trouble;
 
@@ -37,6 +38,8 @@ use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use page::PageSources;
+pub use page::runbooks::Runbook;
 pub use registry::registry;
 
 use connection::Connections;
@@ -73,6 +76,8 @@ pub struct Sources {
     pub alive: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// Who is asked for overdue orders.
     pub overdue: Arc<OverdueQuestion>,
+    /// What the live page needs besides.
+    pub page: PageSources,
 }
 
 /// Gives the worst open orders of a promise (its id) in all tasks, at most so many of each task, in
@@ -124,6 +129,7 @@ struct App {
     troubles: Troubles,
     renders: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+    memory: page::Memory,
 }
 
 /// A server that listens and does not answer yet.
@@ -149,8 +155,10 @@ impl Server {
         let address = listener.local_addr().map_err(bind)?;
         let renders = Arc::new(Semaphore::new(RENDERS));
         let questions = Arc::new(Semaphore::new(QUESTIONS));
+        let memory = page::Memory::new(&sources.page);
         let app = Arc::new(App {
             sources,
+            memory,
             scrape_seconds,
             troubles,
             renders,
@@ -173,6 +181,7 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         tracing::info!(address = %self.address, "http: listening");
         let connections = Connections::new(self.listener, self.app.troubles.clone());
+        let remembering = page::remember(Arc::clone(&self.app));
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             shutdown.await;
@@ -192,6 +201,8 @@ impl Server {
             // Accepting retries for ever, so serving only ends by the signal.
             _ = serving.into_future() => {}
             () = grace => {}
+            // Never ends by itself.
+            () = remembering => {}
         }
         tracing::info!("http: stopped");
     }
@@ -199,7 +210,10 @@ impl Server {
 
 fn routes(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(index::index))
+        .route("/", get(page::page))
+        .route("/page.css", get(page::style))
+        .route("/runbooks", get(page::runbooks::list))
+        .route("/runbooks/{file}", get(page::runbooks::one))
         .route("/metrics", get(metrics::metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

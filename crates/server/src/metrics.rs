@@ -80,11 +80,11 @@ fn render(app: &App, format: Format, gzip: bool) -> Vec<u8> {
     let mut views = (sources.views)();
     loop {
         let families = families(&sources.plan, &views, &sources.registry.gather());
-        let text = encode(format, &families);
+        let plain = encode(format, &families);
         let body = if gzip {
-            compressed(&text).expect("writing to memory can't fail")
+            compressed(&plain).expect("writing to memory can't fail")
         } else {
-            text.into_bytes()
+            plain
         };
         let rendered = views.len();
         retain_shown(&mut views, &(sources.views)());
@@ -102,9 +102,9 @@ fn retain_shown(views: &mut Vec<Arc<View>>, shown: &[Arc<View>]) {
     views.retain(|view| shown.contains(&task(view)));
 }
 
-fn compressed(text: &str) -> io::Result<Vec<u8>> {
-    let room = Vec::with_capacity(text.len() / 8);
+fn compressed(plain: &[u8]) -> io::Result<Vec<u8>> {
+    let room = Vec::with_capacity(plain.len() / 8);
     let mut encoder = GzEncoder::new(room, Compression::fast());
-    encoder.write_all(text.as_bytes())?;
+    encoder.write_all(plain)?;
     encoder.finish()
 }

@@ -304,7 +304,7 @@ fn view(partition: i32) -> Arc<View> {
 }
 
 #[test]
-fn the_index_leads_everywhere_and_runs_no_script() {
+fn the_page_leads_everywhere_and_runs_no_script() {
     let mut sources = sources(&["fulfilment"]);
     sources.ready = Arc::new(|| Err("<catching up>".into()));
     let rig = Rig::start(sources);
@@ -321,7 +321,7 @@ fn the_index_leads_everywhere_and_runs_no_script() {
         "&lt;catching up&gt;",
         "Purchase &lt;to&gt; &quot;fulfilment&quot; &amp; back",
         "name=\"viewport\"",
-        "prefers-color-scheme: dark",
+        "http-equiv=\"refresh\"",
     ] {
         assert!(
             page.text().contains(part),

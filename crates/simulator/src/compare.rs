@@ -61,6 +61,10 @@ impl Flat {
         for (bucket, count) in histogram.counts.iter().enumerate() {
             self.put(&format!("{name}.bucket{bucket}"), *count);
         }
+        self.put(&format!("{name}.native.zero"), histogram.native.zero());
+        for (bucket, count) in histogram.native.buckets() {
+            self.put(&format!("{name}.native{bucket}"), count);
+        }
         self.put(&format!("{name}.sum"), histogram.sum.0);
     }
 
@@ -68,6 +72,14 @@ impl Flat {
         for span in spans {
             let bucket = edges.iter().filter(|edge| **edge < *span).count();
             self.put(&format!("{name}.bucket{bucket}"), 1);
+            match span.0 {
+                0 => self.put(&format!("{name}.native.zero"), 1),
+                // The definition: the first power of 2^(1/128) that is not less.
+                _ => {
+                    let native = (span.seconds().log2() * 128.0).ceil() as i64;
+                    self.put(&format!("{name}.native{native}"), 1);
+                }
+            }
             self.put(&format!("{name}.sum"), span.0);
         }
     }

@@ -17,6 +17,7 @@ use std::collections::BinaryHeap;
 use events::{EventTime, KafkaTime, Span};
 
 pub use chance::Chance;
+pub use session::regions;
 pub use settings::{Delay, Incident, Layout, Pace, Rhythm, ShopSettings, ShopTopic};
 
 use crate::partition::partition_of;
@@ -194,7 +195,10 @@ impl Iterator for Shop {
 /// Which topic an event goes to, and its record key; `None` where the layout has no place for it.
 fn route(layout: Layout, visitor: &Visitor, happening: &Happening) -> Option<(usize, Vec<u8>)> {
     match (layout, happening.type_name) {
-        (Layout::OneTopic, _) => Some((0, visitor.cart_id().to_key())),
+        (Layout::FulfilmentApart, "order.picked" | "order.fulfilled" | "order.cancelled") => {
+            Some((1, visitor.cart_id().to_key()))
+        }
+        (Layout::OneTopic | Layout::FulfilmentApart, _) => Some((0, visitor.cart_id().to_key())),
         (Layout::TwoTopics, "order.picked" | "order.fulfilled" | "order.cancelled") => {
             Some((1, visitor.order_id().to_key()))
         }

@@ -197,6 +197,56 @@ fn two_topics_hold_orders_only_and_an_order_keeps_its_partition() {
 }
 
 #[test]
+fn fulfilment_apart_has_all_events_and_meets_its_order() {
+    let settings = |layout| ShopSettings {
+        layout,
+        ..healthy(20.0)
+    };
+    let all = |layout| {
+        let mut all: Vec<_> = Shop::new(9, settings(layout))
+            .take(20_000)
+            .map(|record| (record.partition, record.timestamp, record.value))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(all(Layout::FulfilmentApart), all(Layout::OneTopic));
+    let apart = Shop::new(9, settings(Layout::FulfilmentApart)).take(20_000);
+    for record in apart {
+        let name = parse(&record)["type"].as_str().map(str::to_owned);
+        let warehouse = ["order.picked", "order.fulfilled", "order.cancelled"];
+        let of_warehouse = name.is_some_and(|name| warehouse.contains(&name.as_str()));
+        assert_eq!(record.topic, usize::from(of_warehouse));
+    }
+}
+
+#[test]
+fn a_stop_is_total() {
+    let settings = ShopSettings {
+        layout: Layout::FulfilmentApart,
+        incident: Some(Incident {
+            from: after(60),
+            to: after(180),
+            pace: Pace::Stopped,
+            region: None,
+        }),
+        ..healthy(20.0)
+    };
+    let mut silent = 0;
+    for record in Shop::new(9, settings) {
+        if record.timestamp.as_event_time() > after(240) {
+            break;
+        }
+        let time = time_of(&parse(&record));
+        let inside = (after(60).0..after(180).0).contains(&time);
+        // What happened before and comes late or twice may still come.
+        assert!(record.topic == 0 || !inside, "at {time}");
+        silent += usize::from(inside);
+    }
+    assert!(silent > 1000);
+}
+
+#[test]
 fn amounts_are_decimal_strings_in_their_currency() {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for record in Shop::new(10, healthy(20.0)).take(20_000) {

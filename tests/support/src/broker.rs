@@ -23,6 +23,10 @@ const READY: Duration = Duration::from_secs(90);
 const ANSWER: Duration = Duration::from_secs(10);
 /// The folder of Kafka's jars, as `tests/install` names it.
 const KAFKA: &str = "kafka-4.1.1";
+/// What the Java machine is told for a broker with load.
+const ROOMY: [&str; 2] = ["-Xms256m", "-Xmx512m"];
+/// Likewise, for one of many.
+const SMALL: [&str; 3] = ["-Xms128m", "-Xmx256m", "-XX:TieredStopAtLevel=1"];
 /// The cluster's id: any 22 characters of base 64.
 const CLUSTER: &str = "a2VwdC1pbi1pdHMtdGVzdA";
 
@@ -35,29 +39,41 @@ pub struct Kafka {
     secure: Option<Secure>,
     proxy: Option<Proxy>,
     jars: PathBuf,
+    memory: &'static [&'static str],
 }
 
 impl Kafka {
     /// Starts a broker and waits until it answers.
     pub fn start() -> Kafka {
-        Kafka::start_in(Folder::new("kafka"), None, None)
+        Kafka::start_in(Folder::new("kafka"), None, None, &ROOMY)
+    }
+
+    /// Likewise, one of many for little load each: half of the memory, and less time spent on
+    /// compiling itself.
+    pub fn start_small() -> Kafka {
+        Kafka::start_in(Folder::new("kafka"), None, None, &SMALL)
     }
 
     /// Likewise, with a second listener that is reached through a `Proxy` only.
     pub fn start_proxied() -> Kafka {
         let far = free_port();
         let proxied = (far, Proxy::start(far));
-        Kafka::start_in(Folder::new("kafka"), None, Some(proxied))
+        Kafka::start_in(Folder::new("kafka"), None, Some(proxied), &ROOMY)
     }
 
     /// Likewise, with a second listener: the same broker, behind TLS and SASL.
     pub fn start_secure() -> Kafka {
         let folder = Folder::new("kafka");
         let secure = Secure::prepare(folder.path());
-        Kafka::start_in(folder, Some(secure), None)
+        Kafka::start_in(folder, Some(secure), None, &ROOMY)
     }
 
-    fn start_in(folder: Folder, secure: Option<Secure>, proxied: Option<(u16, Proxy)>) -> Kafka {
+    fn start_in(
+        folder: Folder,
+        secure: Option<Secure>,
+        proxied: Option<(u16, Proxy)>,
+        memory: &'static [&'static str],
+    ) -> Kafka {
         let port = free_port();
         let mut extra = Extra::default();
         if let Some(secure) = &secure {
@@ -74,6 +90,7 @@ impl Kafka {
             secure,
             proxy: proxied.map(|(_, proxy)| proxy),
             jars: jars(),
+            memory,
         };
         let format = kafka
             .java("kafka.tools.StorageTool")
@@ -263,7 +280,7 @@ impl Kafka {
 
     fn java(&self, main: &str) -> Command {
         let mut command = Command::new("java");
-        command.args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-cp"]);
+        command.args(self.memory).args(["-XX:+UseSerialGC", "-cp"]);
         command
             .arg(self.jars.join("*"))
             .arg(main)

@@ -19,6 +19,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Kept {
     process: Process,
+    command: Command,
     folder: Folder,
     port: u16,
 }
@@ -40,9 +41,16 @@ impl Kept {
         let process = Process::start(&mut command, &folder.path().join("kept.log"));
         Kept {
             process,
+            command,
             folder,
             port,
         }
+    }
+
+    /// Starts it again after it has ended: with the same configuration, state and port.
+    pub fn restart(&mut self) {
+        let log = self.folder.path().join("kept-again.log");
+        self.process = Process::start(&mut self.command, &log);
     }
 
     /// Starts it and waits until it serves its numbers.

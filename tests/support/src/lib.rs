@@ -1,4 +1,5 @@
-//! The real tools that tests drive: a Kafka broker, a Prometheus, the `kept` process itself.
+//! The real tools that tests drive: a Kafka broker, a Prometheus, an Alertmanager, the `kept` process
+//! itself.
 //!
 //! Each is a value that starts a process and ends it, by its id, when dropped. A tool that is not
 //! installed fails the test with the command that installs it: nothing is skipped. Waiting is
@@ -9,6 +10,7 @@
     reason = "tests: processes, clocks and sleeps live here so that they live nowhere else"
 )]
 
+mod alertmanager;
 mod broker;
 mod bucket;
 mod feeder;
@@ -26,7 +28,9 @@ mod secure;
 mod tools;
 mod wait;
 mod watcher;
+mod webhook;
 
+pub use alertmanager::Alertmanager;
 pub use broker::Kafka;
 pub use bucket::{Bucket, Mood};
 pub use feeder::{Ending, Feeder, Sending, Transactions};
@@ -44,3 +48,4 @@ pub use secure::Secure;
 pub use tools::installed;
 pub use wait::{until, within};
 pub use watcher::Watcher;
+pub use webhook::{Notification, Webhook};

@@ -25,7 +25,7 @@ use crate::series::{By, SeriesTable};
 use crate::snapshot::Blocks;
 use crate::table::{Identity, KeyMap};
 use crate::uses::{FunnelPart, matches};
-use crate::view::FunnelSeries;
+use crate::view::{FunnelSeries, Histogram};
 use entity::{Entity, Line, NotTaken, Series, State, change_line, end, reach_stage};
 
 /// See the file's header.
@@ -303,19 +303,16 @@ impl FunnelState {
     /// Entities remembered, and their bytes.
     pub fn memory(&self) -> (usize, usize) {
         let each = size_of::<(Identity, Entity)>() + 8 * self.rule.stages.len() + 48;
-        let panes = |series: &Series| {
-            series
-                .panes
-                .iter()
-                .flatten()
-                .map(|panes| panes.bytes(0))
-                .sum()
+        let of_series = |series: &Series| {
+            let panes = series.panes.iter().flatten().map(|panes| panes.bytes(0));
+            let steps = series.steps.iter().map(Histogram::bytes);
+            panes.chain(steps).sum()
         };
         // A list that grows by doubling is half to fully used, and short ones less.
         let lines = self.lines * size_of::<Line>() * 2;
         let due = self.due.capacity() * size_of::<(EventTime, Identity)>();
         let entities = self.entities.capacity() * 8 / 7 * each;
-        let bytes = entities + lines + due + self.series.bytes(panes);
+        let bytes = entities + lines + due + self.series.bytes(of_series);
         (self.entities.len(), bytes)
     }
 

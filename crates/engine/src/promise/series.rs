@@ -207,12 +207,17 @@ impl Series {
         }
     }
 
-    /// An estimate of the bytes outside of itself: seconds, and panes with some eight buckets each.
+    /// An estimate of the bytes outside of itself: seconds, histograms, and panes with some eight
+    /// buckets each.
     pub fn bytes(&self) -> usize {
         let window = |window: &SeriesWindow| {
             window.completed.bytes(64) + window.left.bytes(64) + window.started.bytes(0)
         };
-        self.windows.iter().map(window).sum::<usize>() + self.open.bytes() + 1024
+        let histograms = self.steps.iter().chain([&self.duration]);
+        self.windows.iter().map(window).sum::<usize>()
+            + histograms.map(Histogram::bytes).sum::<usize>()
+            + self.open.bytes()
+            + 1024
     }
 
     /// What is published at a display time.

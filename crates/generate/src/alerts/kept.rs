@@ -12,7 +12,13 @@ use crate::recording::kept as recorded;
 use crate::rule::{Alert, Severity};
 
 /// A snapshot older than this is old: sixty times what is usual.
-const SNAPSHOT_AGE: Span = minutes(10);
+pub const SNAPSHOT_AGE: Span = minutes(10);
+/// More rejected records than this are too many.
+pub const REJECTED_SHARE: f64 = 0.01;
+/// Likewise late events.
+pub const LATE_SHARE: f64 = 0.05;
+/// Likewise events beyond the dedupe horizon.
+pub const TOO_LATE_SHARE: f64 = 0.001;
 
 /// All of them. The Watchdog fires always: its silence is the alarm.
 pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
@@ -74,15 +80,7 @@ fn presence(book: &Book<'_>) -> Vec<Alert> {
             description: "Prometheus could not scrape {{ $labels.instance }} for 2m. Others take \
                           over its partitions; alone, nobody watches the shop.",
         }),
-        say(Say {
-            name: "KeptAbsent",
-            severity: Severity::Critical,
-            expression: format!("absent(up{{{job}}} == 1)"),
-            after: minutes(2),
-            summary: "No Kept is scraped at all",
-            description: "Prometheus has no living target of Kept for 2m: the shop's promise is \
-                          not watched, and no other alert of Kept's can fire.",
-        }),
+        absent(book, &job),
         say(Say {
             name: "KeptNotReady",
             severity: Severity::Critical,
@@ -93,6 +91,25 @@ fn presence(book: &Book<'_>) -> Vec<Alert> {
                           KPIs are absent. /readyz of an instance says what it waits for.",
         }),
     ]
+}
+
+/// A comparison leaves `absent` without labels: the job is set here, so that this alert and those
+/// that it silences are of one group and one page.
+fn absent(book: &Book<'_>, job: &str) -> Alert {
+    let mut alert = alert(
+        book,
+        Say {
+            name: "KeptAbsent",
+            severity: Severity::Critical,
+            expression: format!("absent(up{{{job}}} == 1)"),
+            after: minutes(2),
+            summary: "No Kept is scraped at all",
+            description: "Prometheus has no living target of Kept for 2m: the shop's promise is \
+                          not watched, and no other alert of Kept's can fire.",
+        },
+    );
+    alert.labels.push(("job", book.generation.job.clone()));
+    alert
 }
 
 fn progress(book: &Book<'_>) -> Vec<Alert> {
@@ -161,7 +178,7 @@ fn inputs(book: &Book<'_>) -> Vec<Alert> {
             name: "KeptRejects",
             severity: Severity::Warning,
             expression: format!(
-                "{} > 0.01\nand {} >= 100",
+                "{} > {REJECTED_SHARE}\nand {} >= 100",
                 recorded::rejected_share(),
                 recorded::topic_events(recorded::TEN)
             ),
@@ -174,7 +191,10 @@ fn inputs(book: &Book<'_>) -> Vec<Alert> {
         say(Say {
             name: "KeptEventsLate",
             severity: Severity::Warning,
-            expression: format!("{} > 0.05\nand {topic_hour} >= 100", recorded::late_share()),
+            expression: format!(
+                "{} > {LATE_SHARE}\nand {topic_hour} >= 100",
+                recorded::late_share()
+            ),
             after: minutes(15),
             summary: "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are late",
             description: "In the last 1h {{ $value | humanizePercentage }} of the events of \
@@ -185,7 +205,7 @@ fn inputs(book: &Book<'_>) -> Vec<Alert> {
             name: "KeptEventsTooLate",
             severity: Severity::Warning,
             expression: format!(
-                "{} > 0.001\nand {topic_hour} >= 1001",
+                "{} > {TOO_LATE_SHARE}\nand {topic_hour} >= 1001",
                 recorded::too_late_share()
             ),
             after: minutes(15),

@@ -18,11 +18,16 @@ use crate::rule::{Alert, Group, Rule};
 pub const PROMISE_DASHBOARD: &str = "kept-promise";
 /// The dashboard of all KPIs.
 pub const OVERVIEW_DASHBOARD: &str = "kept-overview";
+/// The dashboard of carts and other funnels.
+pub const FUNNEL_DASHBOARD: &str = "kept-cart";
 /// The dashboard of Kept itself.
 pub const HEALTH_DASHBOARD: &str = "kept-health";
 
 /// A page goes on for so long after its condition ended: a gap of that length is no new page.
 pub const PAGE_KEEPS: Span = minutes(5);
+/// Likewise a page for a part of the shop: shorter, so that the parts are silent before the whole
+/// that silences them is over.
+pub const PART_KEEPS: Span = minutes(3);
 /// Likewise a ticket.
 pub const TICKET_KEEPS: Span = minutes(15);
 

@@ -10,7 +10,7 @@ use events::Span;
 
 use super::burn::{Burn, pairs};
 use super::text::{place, shop_or_pipe, worst};
-use super::{PAGE_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
+use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
 use crate::book::{Book, FAST};
 use crate::promql::{Level, increase, is_any, minutes, number, sum};
 use crate::recording::kept::{TEN, events_by_type};
@@ -55,10 +55,10 @@ impl Subject<'_> {
             name,
             expression: String::new(),
             after: Span::ZERO,
-            keep_firing: if severity == Severity::Critical {
-                PAGE_KEEPS
-            } else {
-                TICKET_KEEPS
+            keep_firing: match (severity, level) {
+                (Severity::Critical, Level::All) => PAGE_KEEPS,
+                (Severity::Critical, Level::Part) => PART_KEEPS,
+                _ => TICKET_KEEPS,
             },
             severity,
             owner: self.book.owner(self.kpi),
@@ -137,10 +137,12 @@ impl Subject<'_> {
         let judged = shares.judged(burn.long);
         let least = burn.minimum_orders(book.alerting(self.id).minimum_orders);
         let share = number(burn.share);
-        let (name, severity, after) = if burn.pages {
-            ("PromiseBudgetBurnsFast", Severity::Critical, minutes(1))
-        } else {
-            ("PromiseBudgetBurnsSlowly", Severity::Warning, minutes(15))
+        let (name, severity, after) = match (burn.pages, level) {
+            (true, Level::All) => ("PromiseBudgetBurnsFast", Severity::Critical, minutes(1)),
+            // By chance some part of a shop in trouble is there before the whole: the whole, which
+            // silences it, is to speak first.
+            (true, Level::Part) => ("PromiseBudgetBurnsFast", Severity::Critical, minutes(2)),
+            (false, _) => ("PromiseBudgetBurnsSlowly", Severity::Warning, minutes(15)),
         };
         let mut alert = self.alert(name, level, severity);
         alert.labels.push(("window", burn.long.to_string()));

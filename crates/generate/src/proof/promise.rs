@@ -39,6 +39,7 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
         }
     }
     short.push(subject.burn_is_over());
+    short.extend(subject.the_whole_speaks_first());
     (short, long)
 }
 
@@ -224,11 +225,37 @@ impl Subject<'_> {
         labels.push(("partition", "1"));
         let unjudged = self.book.metric(self.kpi, SeriesId::OverdueUnjudged);
         test.give(&unjudged, &labels, constant(0.0, half_hour + rest));
-        for alert in alerts {
+        for alert in &alerts {
             test.fires(minutes(29), alert, true);
             test.fires(minutes(45), alert, false);
         }
+        // The five minutes are below the share after so much of them; the whole goes on for five
+        // more, a part for three.
+        let below = 5.0 * (1.0 - burns(self.promise)[0].share);
+        let between = minutes((30.0 + below + 4.0).round() as i64);
+        if let [whole, part] = alerts[..] {
+            test.fires(between, whole, true);
+            test.fires(between, part, false);
+        }
         test
+    }
+
+    /// All and a part have the same trouble since the same moment; nothing to show where a promise
+    /// has no parts.
+    fn the_whole_speaks_first(&self) -> Option<Test> {
+        let fastest = burns(self.promise)[0];
+        let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest.long));
+        let [whole, part] = alerts[..] else {
+            return None;
+        };
+        let what = "PromiseBudgetBurnsFast of the whole fires before that of a part";
+        let (above, _) = around(fastest.share);
+        let step = self.book.generation.interval;
+        let mut test = self.scene(what, step, minutes(4), above);
+        test.fires(minutes(2), whole, true);
+        test.fires(minutes(2), part, false);
+        test.fires(minutes(4), part, true);
+        Some(test)
     }
 
     fn missing(&self, least: u64) -> Vec<Test> {

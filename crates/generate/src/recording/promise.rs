@@ -94,9 +94,17 @@ fn oldest(book: &Book<'_>, kpi: &Kpi, rules: &mut Split) {
             gone.extend(crate::promql::dimensions(kpi));
         }
         let expression = format!("min {} ({name})", book.without(&gone));
-        let recorded = format!("{}:{name}:min", level.prefix(kpi));
+        let recorded = oldest_name(&level.prefix(kpi), book, kpi);
         rules.fast.push(record(recorded, expression));
     }
+}
+
+/// `job:shop_x_oldest_open_start_timestamp_seconds:min`.
+pub fn oldest_name(prefix: &str, book: &Book<'_>, kpi: &Kpi) -> String {
+    format!(
+        "{prefix}:{}:min",
+        book.metric(kpi, SeriesId::OldestOpenStart)
+    )
 }
 
 fn shares(book: &Book<'_>, kpi: &Kpi, rules: &mut Split) {

@@ -14,7 +14,7 @@ use catalogue::plan::{
 };
 use engine::view::OverdueOrder;
 use events::{EventTime, Span};
-use server::{Server, Sources};
+use server::{PageSources, Server, Sources};
 use tokio::sync::oneshot;
 
 /// Answers until it is dropped.
@@ -159,6 +159,7 @@ pub fn sources(promises: &[&str]) -> Sources {
         ready: Arc::new(|| Ok(())),
         alive: Arc::new(|| Ok(())),
         overdue: Arc::new(|_, _| Ok(Vec::new())),
+        page: PageSources::default(),
     }
 }
 

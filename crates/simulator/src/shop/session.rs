@@ -8,7 +8,7 @@ use events::{EventTime, Span};
 
 use super::chance::Chance;
 use super::money::{Currency, EUR, GBP, JPY, KWD, Money};
-use super::settings::Incident;
+use super::settings::{Incident, Pace};
 use super::write::{Id, Members};
 
 /// Regions with their currency and share of visitors.
@@ -24,6 +24,11 @@ const ORIGINS: [&str; 4] = ["search", "recommendation", "upsell", "direct"];
 const ORIGIN_SHARES: [f64; 4] = [0.45, 0.25, 0.1, 0.2];
 const METHODS: [&str; 3] = ["card", "wallet", "invoice"];
 const PRODUCTS: u64 = 400;
+
+/// The names of the regions that the shop sells to.
+pub fn regions() -> [&'static str; REGIONS.len()] {
+    REGIONS.map(|region| region.0)
+}
 
 /// Who visits and from where.
 #[derive(Clone, Debug)]
@@ -304,7 +309,11 @@ fn order(
         None => paid + work,
     };
     if chance.happens(0.01) {
-        story.time = paid + chance.uniform(3.0, 40.0);
+        let wait = chance.uniform(3.0, 40.0);
+        story.time = match incident {
+            Some(incident) if incident.pace == Pace::Stopped => incident.done_at(paid, wait),
+            _ => paid + wait,
+        };
         story.tell("order.cancelled", Detail::Order);
         return;
     }

@@ -86,6 +86,9 @@ pub enum Layout {
     /// `shop.orders` and `shop.fulfilments`, keyed by `order_id`, carry the orders' events only:
     /// a cart has no place of its own there.
     TwoTopics,
+    /// `shop.events` without what the warehouse tells, which is on `shop.fulfilment`. Both are
+    /// keyed by `cart_id`, so that carts and orders have a place and an order's events meet.
+    FulfilmentApart,
 }
 
 /// A topic of a layout.
@@ -119,9 +122,29 @@ impl Layout {
                 types: &["order.picked", "order.fulfilled", "order.cancelled"],
             },
         ];
+        const APART: [ShopTopic; 2] = [
+            ShopTopic {
+                name: "shop.events",
+                key: "cart_id",
+                types: &[
+                    "session.*",
+                    "product.*",
+                    "cart.*",
+                    "checkout.*",
+                    "payment.*",
+                    "order.placed",
+                ],
+            },
+            ShopTopic {
+                name: "shop.fulfilment",
+                key: "cart_id",
+                types: &["order.picked", "order.fulfilled", "order.cancelled"],
+            },
+        ];
         match self {
             Layout::OneTopic => &ONE,
             Layout::TwoTopics => &TWO,
+            Layout::FulfilmentApart => &APART,
         }
     }
 }
@@ -161,7 +184,7 @@ pub struct Incident {
 pub enum Pace {
     /// A second's work takes this many seconds; at least 1.
     Slower(f64),
-    /// Nothing moves.
+    /// Nothing moves: an order that is cancelled meanwhile is told of at the end.
     Stopped,
 }
 

@@ -21,7 +21,7 @@ fn after(seconds: i64) -> EventTime {
 /// The plan that `kept run` would make of the shipped packs for this layout.
 fn plan(layout: Layout) -> Arc<Plan> {
     let packs = match layout {
-        Layout::OneTopic => r#"["promise", "cart"]"#,
+        Layout::OneTopic | Layout::FulfilmentApart => r#"["promise", "cart"]"#,
         Layout::TwoTopics => r#"["promise"]"#,
     };
     let mut text = format!(
@@ -165,7 +165,7 @@ fn rough_shops_agree() {
         let settings = ShopSettings {
             orders_per_second: 5.0,
             partitions: 1,
-            layout: *chance.one_of(&[Layout::OneTopic, Layout::TwoTopics]),
+            layout: *chance.one_of(&[Layout::OneTopic, Layout::TwoTopics, Layout::FulfilmentApart]),
             duplicate_share: 0.05,
             garbage_share: 0.02,
             out_of_order: Delay {

@@ -1,0 +1,98 @@
+//! `kept shop` as a process on a real Kafka: the topics that it makes, what is on them, and how it
+//! ends. Its incidents are seen in `tests/end_to_end`.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the test of a process starts one"
+)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{Kafka, Process, Written, until};
+
+const LONG: Duration = Duration::from_secs(120);
+const OPEN: &str = "The shop is open";
+
+fn start(name: &str, kafka: &Kafka) -> Process {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kept"));
+    command.args(["shop", "--brokers", &kafka.brokers(), "--rate", "20"]);
+    command.args(["--topics", "split", "--partitions", "3", "--history", "2m"]);
+    Process::start(&mut command, &log)
+}
+
+fn await_open(shop: &mut Process) {
+    until(LONG, "the shop is open", || {
+        let ended = shop.ended();
+        assert!(ended.is_none(), "it ended:\n{}", shop.output());
+        shop.output().contains(OPEN)
+    });
+}
+
+/// The ids of the carts on a topic with their partitions, after a look at each record.
+fn carts(kafka: &Kafka, topic: &str, look: impl Fn(&Value)) -> HashMap<String, i32> {
+    let mut carts = HashMap::new();
+    for Written {
+        partition,
+        key,
+        value,
+        ..
+    } in kafka.read(topic)
+    {
+        // Some records are garbage on purpose.
+        if let Ok(event) = serde_json::from_slice(&value.unwrap_or_default()) {
+            look(&event);
+            let key = String::from_utf8(key.unwrap_or_default());
+            carts.insert(key.expect("a cart's id is text"), partition);
+        }
+    }
+    carts
+}
+
+#[test]
+fn the_warehouse_s_topic_is_beside_the_shop_s_and_history_is_sent_once() {
+    let kafka = Kafka::start();
+    let mut shop = start("shop-first.log", &kafka);
+    await_open(&mut shop);
+    assert!(shop.output().contains("120 s of history"));
+    let sent = kafka.records("shop.events");
+    assert!(sent > 20 * 60, "two minutes at 20 orders a second: {sent}");
+    until(LONG, "it goes on", || kafka.records("shop.events") > sent);
+    shop.terminate();
+    let status = shop.wait(LONG);
+    assert!(status.success(), "{status}: {}", shop.output());
+
+    let orders = carts(&kafka, "shop.events", |event| {
+        assert_ne!(event["type"], "order.fulfilled");
+    });
+    let fulfilled = carts(&kafka, "shop.fulfilment", |event| {
+        let name = event["type"].as_str().unwrap_or("order.");
+        assert!(
+            name.starts_with("order.") && name != "order.placed",
+            "{name}"
+        );
+    });
+    assert!(fulfilled.len() > 500, "{}", fulfilled.len());
+    for (cart, partition) in &fulfilled {
+        assert_eq!(orders.get(cart), Some(partition), "{cart}");
+    }
+
+    let mut again = start("shop-again.log", &kafka);
+    await_open(&mut again);
+    assert!(!again.output().contains("history"), "{}", again.output());
+}
+
+#[test]
+fn topics_that_don_t_fit_together_are_refused() {
+    let kafka = Kafka::start();
+    kafka.create_topic("shop.fulfilment", 2, &[]);
+    let mut shop = start("shop-refused.log", &kafka);
+    let status = shop.wait(LONG);
+    assert_eq!(status.code(), Some(1));
+    let said = shop.output();
+    assert!(said.contains("different numbers of partitions"), "{said}");
+    assert!(!said.contains(OPEN), "{said}");
+}
