@@ -195,11 +195,6 @@ impl Play {
         let page = self.pages().next().map(|page| opened + page.at);
         self.outcome.paged_after = page.map(|page| page.saturating_duration_since(began));
         self.wait(began, LASTS, |_| false);
-        let of_a_part = self.pages().find(|page| page.of_a_part);
-        if let (true, Some(page)) = (case.whole, of_a_part) {
-            let what = format!("a part was paged for: {page}");
-            self.outcome.fail(what);
-        }
         self.mend(case.trouble);
         let ended = Instant::now();
         self.wait(ended, RESOLVED_WITHIN, |play| play.last_over().is_some());
@@ -236,6 +231,11 @@ impl Play {
         }
         if self.outcome.resolved_after.is_none() {
             self.outcome.fail("nobody was told that it is over");
+        }
+        let of_a_part = self.pages().find(|page| page.of_a_part);
+        if let (true, Some(page)) = (case.whole, of_a_part) {
+            let what = format!("a part was paged for: {page}");
+            self.outcome.fail(what);
         }
         let mut groups: Vec<(String, String)> = self
             .pages()

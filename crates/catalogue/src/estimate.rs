@@ -208,12 +208,14 @@ fn lines(kpi: &Kpi, family: &Family) -> u64 {
         .map(|label| values_of(kpi, family, label))
         .product();
     let edges = match &kpi.kind {
+        Kind::Promise(promise) if !promise.buckets.has_classic() => 0,
         Kind::Promise(promise) => promise.edges.len(),
         Kind::Funnel(funnel) => funnel.edges.len(),
         _ => 0,
     };
     match family.kind {
-        // Its edges, +Inf, sum and count.
+        // Its edges, +Inf, sum and count, as the text formats have it. Native buckets, however many,
+        // are one series more, and only in protobuf.
         MetricKind::Histogram => combinations * (edges as u64 + 3),
         _ => combinations,
     }
@@ -250,12 +252,13 @@ fn values_of(kpi: &Kpi, family: &Family, label: &str) -> u64 {
 }
 
 /// Windows hold 60 panes each; a pane of a duration holds a few dozen buckets of 16 bytes. A native
-/// histogram holds 128 for each power of two between the shortest and the longest, here three.
+/// histogram has room for 128 in each power of two from the shortest to the longest: here ten, such as
+/// from a second to a quarter of an hour.
 fn bytes_per_label_set(kpi: &Kpi) -> u64 {
     const PANES: u64 = 60;
     const COUNT: u64 = 16;
     const SKETCH: u64 = 30 * 16;
-    const NATIVE: u64 = 3 * 128 * 16;
+    const NATIVE: u64 = 10 * 128 * 8;
     let windows = kpi.windows.len() as u64;
     match &kpi.kind {
         Kind::Count(_) => 200 + windows * PANES * COUNT,
@@ -298,6 +301,21 @@ mod tests {
             files: &[file],
         };
         read(&sources).expect("the definition is good").1
+    }
+
+    #[test]
+    fn native_histograms_have_no_series_for_their_edges() {
+        let lines = |histogram: &str| {
+            let definition = format!(
+                "[kpi.x]\nkind = \"promise\"\nhelp = \"X\"\nwithin = \"60s\"\nobjective = 0.9\n\
+                 histogram = \"{histogram}\"\n\
+                 start = {{ type = \"order.placed\", key = \"order_id\" }}\n\
+                 end = {{ type = \"order.fulfilled\", key = \"order_id\" }}"
+            );
+            estimates(&definition)[0].per_partition
+        };
+        assert_eq!(lines("both"), lines("classic"));
+        assert_eq!(lines("both") - lines("native"), 8);
     }
 
     const ORDERS: &str = "[kpi.orders]\nkind = \"count\"\nhelp = \"Orders\"\n\

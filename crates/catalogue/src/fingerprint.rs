@@ -212,6 +212,8 @@ impl<'a> Text<'a> {
             hold,
             lateness,
             edges,
+            // State has both kinds.
+            buckets: _,
         } = promise;
         self.keyed("start", start);
         self.keyed("end", end);

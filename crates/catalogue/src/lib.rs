@@ -99,7 +99,7 @@
 //! objective = 0.95
 //! horizon = "24h"
 //! hold = "10m"
-//! histogram = "both"                # both | classic
+//! histogram = "both"                # both | classic | native, see below
 //! alert = { stalled_overdue = 10, missed_share = 0.5, minimum_orders = 20 } # and the two above
 //! target = { quantile = 0.95, max = "60s" } # the quantile is required: 0.5, 0.9, 0.95 or 0.99
 //! step = [{ name = "payment", event = { type = "payment.authorized", key = "order_id" }, owner = "a team" }]
@@ -121,6 +121,11 @@
 //! price = "unit_price"
 //! currency = "currency"
 //! ```
+//!
+//! `histogram` says which buckets of its durations a promise publishes, and with that what its rules
+//! and dashboards read. Native ones are in protobuf only, and scraped by a Prometheus that was told to
+//! (`scrape_native_histograms`); with `native` the text formats have nothing but the bucket to +Inf,
+//! sum and count. State counts both whatever is said, so the key may change at any time.
 //!
 //! A file's definition takes the place of a pack's of the same id.
 

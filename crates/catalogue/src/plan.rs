@@ -139,6 +139,16 @@ pub struct Kpi {
     pub kind: Kind,
 }
 
+impl Kpi {
+    /// Which buckets of its histograms are published: only a promise may say.
+    pub fn buckets(&self) -> Buckets {
+        match &self.kind {
+            Kind::Promise(promise) => promise.buckets,
+            Kind::Count(_) | Kind::Ratio(_) | Kind::Funnel(_) => Buckets::Both,
+        }
+    }
+}
+
 /// The most dimensions a KPI can have.
 pub const MAX_DIMENSIONS: usize = 4;
 
@@ -322,6 +332,31 @@ pub struct Promise {
     pub lateness: Span,
     /// Upper edges of the classic histogram, ascending, without +Inf; one is exactly `within`.
     pub edges: Vec<Span>,
+    /// Which buckets of its histograms are published.
+    pub buckets: Buckets,
+}
+
+/// Which buckets of a histogram are published. State has both whatever is said here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Buckets {
+    /// Classic ones, and native ones in protobuf.
+    Both,
+    /// Classic ones in all formats.
+    Classic,
+    /// Native ones in protobuf. Text, which has no words for them, is left with +Inf, sum and count.
+    Native,
+}
+
+impl Buckets {
+    /// Whether classic buckets are published.
+    pub fn has_classic(self) -> bool {
+        self != Buckets::Native
+    }
+
+    /// Whether native buckets are published.
+    pub fn has_native(self) -> bool {
+        self != Buckets::Classic
+    }
 }
 
 impl Promise {

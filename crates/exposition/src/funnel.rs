@@ -71,7 +71,8 @@ fn samples(
         SeriesId::StageDuration => {
             let edges = Edges::of_spans(&funnel.edges);
             rows.samples(&stages[1..], |series, step| {
-                Some(Value::Histogram(Histogram::of(&edges, &series.steps[step])))
+                let histogram = Histogram::of(&edges, &series.steps[step], kpi.buckets());
+                Some(Value::Histogram(histogram))
             })
         }
         SeriesId::FunnelOpen => rows.integers(|series| series.open),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use catalogue::Plan;
-use catalogue::plan::TopicId;
+use catalogue::plan::{Buckets, TopicId};
 use engine::View;
 use engine::view::{DELAY_EDGES, InputView, KpiView};
 use events::{EventTime, KafkaTime, Reject};
@@ -162,7 +162,7 @@ impl InputFamilies {
         }
         for (source, delay) in &input.delay {
             let labels = Labels::of([("source", Arc::clone(source))]);
-            let value = Value::Histogram(Histogram::of(&self.delay_edges, delay));
+            let value = Value::Histogram(Histogram::of(&self.delay_edges, delay, Buckets::Both));
             let sample = Sample::new([place, &labels, none], value);
             self.delay.samples.push(sample.since(input.created));
         }

@@ -48,11 +48,11 @@ impl Family {
         }
     }
 
-    /// How many series Prometheus makes of it: a histogram is one per bucket, a sum and a count.
+    /// How many series Prometheus makes of its text: a histogram is one per bucket, a sum and a count.
     pub fn series(&self) -> usize {
         let series = self.samples.iter().map(|sample| match &sample.value {
             Value::Number(_) => 1,
-            Value::Histogram(histogram) => histogram.counts.len() + 2,
+            Value::Histogram(histogram) => histogram.cumulative().count() + 2,
         });
         series.sum()
     }

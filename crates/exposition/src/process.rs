@@ -52,6 +52,7 @@ fn histogram(gathered: &proto::Histogram) -> Histogram {
     Histogram {
         edges: Edges::of(finite.map(proto::Bucket::upper_bound)),
         counts,
+        is_classic: true,
         sum: Number::Float(gathered.get_sample_sum()),
         native: None,
     }

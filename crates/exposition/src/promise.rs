@@ -93,8 +93,10 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn samples(&self, id: SeriesId) -> Option<Vec<Sample>> {
-        let histogram =
-            |value: &view::Histogram| Some(Value::Histogram(Histogram::of(&self.edges, value)));
+        let histogram = |value: &view::Histogram| {
+            let histogram = Histogram::of(&self.edges, value, self.promise.buckets);
+            Some(Value::Histogram(histogram))
+        };
         let rows = &self.rows;
         Some(match id {
             SeriesId::Promises => {

@@ -1,16 +1,18 @@
 //! Prometheus' protobuf format: `io.prometheus.client.MetricFamily`, each after its length.
 //!
 //! The same families, series and numbers as in the text formats, each as the double nearest to what
-//! they write, and besides what text has no words for: native histograms and created timestamps. A
-//! histogram of the views has both kinds of buckets, of the same observations; the process' own
-//! histograms know only their classic ones.
+//! they write, and besides what text has no words for: native histograms and created timestamps.
+//! Which buckets a histogram has is the catalogue's word.
+//!
+//! What is in a message comes after its length. The outer messages are put together from parts that
+//! are encoded already, so that no part is measured again at each level above it.
 
 mod message;
 
 use engine::native::{NativeBuckets, SCHEMA};
 use events::KafkaTime;
 use prost::Message;
-use prost::bytes::Bytes;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 use crate::model::{Family, Histogram, Labels, MetricKind, Number, Sample, Value};
 
@@ -25,16 +27,32 @@ const LONGEST_GAP: i32 = 2;
 pub fn encode(families: &[Family]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut labels = LabelCache::default();
+    let (mut message, mut value) = (Vec::new(), Vec::new());
     for family in families {
-        let message = message_of(family, &mut labels);
-        message
-            .encode_length_delimited(&mut out)
-            .expect("a vector has room for anything");
+        message.clear();
+        append(&head_of(family), &mut message);
+        for sample in &family.samples {
+            value.clear();
+            append(&value_of(family.kind, sample), &mut value);
+            let labels = labels.of(&sample.labels);
+            let length: usize = labels.iter().map(|part| part.len()).sum();
+            encode_key(message::METRIC, WireType::LengthDelimited, &mut message);
+            encode_varint((length + value.len()) as u64, &mut message);
+            labels.iter().for_each(|part| message.extend(*part));
+            message.extend(&value);
+        }
+        encode_varint(message.len() as u64, &mut out);
+        out.extend(&message);
     }
     out
 }
 
-fn message_of(family: &Family, labels: &mut LabelCache) -> message::MetricFamily {
+fn append(message: &impl Message, out: &mut Vec<u8>) {
+    let room = message.encode(out);
+    room.expect("a vector has room for anything");
+}
+
+fn head_of(family: &Family) -> message::Head {
     let (name, kind) = match family.kind {
         MetricKind::Counter => (
             format!("{}_total", family.name),
@@ -43,23 +61,16 @@ fn message_of(family: &Family, labels: &mut LabelCache) -> message::MetricFamily
         MetricKind::Gauge => (family.name.clone(), message::MetricType::Gauge),
         MetricKind::Histogram => (family.name.clone(), message::MetricType::Histogram),
     };
-    let metric = family.samples.iter();
-    message::MetricFamily {
+    message::Head {
         name: Some(name),
         help: Some(family.help.clone()),
         kind: Some(kind as i32),
-        metric: metric
-            .map(|sample| metric_of(family.kind, sample, labels))
-            .collect(),
         unit: family.unit.map(str::to_owned),
     }
 }
 
-fn metric_of(kind: MetricKind, sample: &Sample, labels: &mut LabelCache) -> message::Metric {
-    let mut metric = message::Metric {
-        label: labels.of(&sample.labels),
-        ..message::Metric::default()
-    };
+fn value_of(kind: MetricKind, sample: &Sample) -> message::MetricValue {
+    let mut metric = message::MetricValue::default();
     let created_timestamp = sample.created.map(timestamp);
     match (&sample.value, kind) {
         (Value::Number(number), MetricKind::Counter) => {
@@ -84,23 +95,21 @@ fn metric_of(kind: MetricKind, sample: &Sample, labels: &mut LabelCache) -> mess
 }
 
 fn histogram_of(histogram: &Histogram) -> message::Histogram {
-    let mut count = 0;
-    let counts = histogram.counts.iter().map(|bucket| {
-        count += bucket;
-        count
-    });
     let bounds = histogram.edges.bounds().iter();
     // The last count has no bound: it is up to infinity.
-    let cumulative: Vec<u64> = counts.collect();
-    let buckets = cumulative.iter().zip(bounds);
-    let bucket = buckets.map(|(count, bound)| message::Bucket {
-        cumulative_count: Some(*count),
+    let buckets = histogram.cumulative().zip(bounds);
+    let bucket = buckets.map(|((_, count), bound)| message::Bucket {
+        cumulative_count: Some(count),
         upper_bound: Some(*bound),
     });
+    let bucket = match histogram.is_classic {
+        true => bucket.collect(),
+        false => Vec::new(),
+    };
     let classic = message::Histogram {
-        sample_count: Some(cumulative.last().copied().unwrap_or(0)),
+        sample_count: Some(histogram.counts.iter().sum()),
         sample_sum: Some(double(histogram.sum)),
-        bucket: bucket.collect(),
+        bucket,
         ..message::Histogram::default()
     };
     match &histogram.native {
@@ -121,18 +130,18 @@ fn with_native(classic: message::Histogram, native: &NativeBuckets) -> message::
     }
 }
 
-/// Buckets by number, ascending, as runs and differences.
-fn sparse(buckets: &[(i16, u64)]) -> (Vec<message::BucketSpan>, Vec<i64>) {
+/// Buckets by number, ascending, as runs and encoded differences.
+fn sparse(buckets: impl Iterator<Item = (i16, u64)>) -> (Vec<message::BucketSpan>, Vec<u8>) {
     let mut spans: Vec<message::BucketSpan> = Vec::new();
-    let mut deltas = Vec::with_capacity(buckets.len());
+    let mut deltas = Vec::new();
     let (mut next, mut before) = (0i32, 0i64);
-    for &(bucket, count) in buckets {
+    for (bucket, count) in buckets {
         let (bucket, count) = (i32::from(bucket), count as i64);
         let gap = bucket - next;
         match spans.last_mut() {
             Some(span) if gap <= LONGEST_GAP => {
                 for _ in 0..gap {
-                    deltas.push(-before);
+                    push_signed(-before, &mut deltas);
                     before = 0;
                 }
                 span.length += gap as u32 + 1;
@@ -142,10 +151,15 @@ fn sparse(buckets: &[(i16, u64)]) -> (Vec<message::BucketSpan>, Vec<i64>) {
                 length: 1,
             }),
         }
-        deltas.push(count - before);
+        push_signed(count - before, &mut deltas);
         (next, before) = (bucket + 1, count);
     }
     (spans, deltas)
+}
+
+/// As a `sint64`: small ones are short, whatever their sign.
+fn push_signed(number: i64, out: &mut Vec<u8>) {
+    encode_varint(((number << 1) ^ (number >> 63)) as u64, out);
 }
 
 fn timestamp(created: KafkaTime) -> message::Timestamp {
@@ -168,33 +182,32 @@ fn double(number: Number) -> f64 {
     }
 }
 
-/// Labels are written once: neighbouring samples share most of their parts.
+/// Labels are encoded once: neighbouring samples share most of their parts.
 #[derive(Default)]
 struct LabelCache {
-    parts: [Option<(Labels, Vec<Bytes>)>; 3],
+    parts: [Option<(Labels, Vec<u8>)>; 3],
 }
 
 impl LabelCache {
-    fn of(&mut self, labels: &[Labels; 3]) -> Vec<Bytes> {
-        let mut all = Vec::new();
+    /// As they are in a metric, each part with the tags of its labels.
+    fn of(&mut self, labels: &[Labels; 3]) -> [&[u8]; 3] {
         for (part, known) in labels.iter().zip(&mut self.parts) {
-            match known {
-                Some((before, written)) if before.is(part) => all.extend_from_slice(written),
-                _ => {
-                    let written: Vec<Bytes> = part.pairs().map(label).collect();
-                    all.extend_from_slice(&written);
-                    *known = Some((part.clone(), written));
-                }
+            if !known.as_ref().is_some_and(|(before, _)| before.is(part)) {
+                *known = Some((part.clone(), encoded(part)));
             }
         }
-        all
+        let known = self.parts.each_ref();
+        known.map(|part| part.as_ref().map_or(&[][..], |(_, encoded)| encoded))
     }
 }
 
-fn label((name, value): (&str, &str)) -> Bytes {
-    let label = message::Label {
+fn encoded(labels: &Labels) -> Vec<u8> {
+    let label = labels.pairs().map(|(name, value)| message::Label {
         name: Some(name.to_owned()),
         value: Some(value.to_owned()),
+    });
+    let labels = message::MetricLabels {
+        label: label.collect(),
     };
-    label.encode_to_vec().into()
+    labels.encode_to_vec()
 }

@@ -72,16 +72,10 @@ fn header(out: &mut String, format: Text, family: &Family, sample_name: &str) {
 
 fn histogram(out: &mut String, name: &str, labels: &[Labels; 3], histogram: &Histogram) {
     let mut count = 0;
-    for (bucket, le) in histogram.counts.iter().zip(histogram.edges.labels()) {
-        count += bucket;
-        line(
-            out,
-            name,
-            "_bucket",
-            labels,
-            Some(le),
-            Number::Integer(count),
-        );
+    for (le, up_to) in histogram.cumulative() {
+        count = up_to;
+        let number = Number::Integer(count);
+        line(out, name, "_bucket", labels, Some(le), number);
     }
     line(out, name, "_sum", labels, None, histogram.sum);
     line(out, name, "_count", labels, None, Number::Integer(count));

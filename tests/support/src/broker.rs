@@ -39,40 +39,40 @@ pub struct Kafka {
     secure: Option<Secure>,
     proxy: Option<Proxy>,
     jars: PathBuf,
-    memory: &'static [&'static str],
+    small: bool,
 }
 
 impl Kafka {
     /// Starts a broker and waits until it answers.
     pub fn start() -> Kafka {
-        Kafka::start_in(Folder::new("kafka"), None, None, &ROOMY)
+        Kafka::start_in(Folder::new("kafka"), None, None, false)
     }
 
     /// Likewise, one of many for little load each: half of the memory, and less time spent on
     /// compiling itself.
     pub fn start_small() -> Kafka {
-        Kafka::start_in(Folder::new("kafka"), None, None, &SMALL)
+        Kafka::start_in(Folder::new("kafka"), None, None, true)
     }
 
     /// Likewise, with a second listener that is reached through a `Proxy` only.
     pub fn start_proxied() -> Kafka {
         let far = free_port();
         let proxied = (far, Proxy::start(far));
-        Kafka::start_in(Folder::new("kafka"), None, Some(proxied), &ROOMY)
+        Kafka::start_in(Folder::new("kafka"), None, Some(proxied), false)
     }
 
     /// Likewise, with a second listener: the same broker, behind TLS and SASL.
     pub fn start_secure() -> Kafka {
         let folder = Folder::new("kafka");
         let secure = Secure::prepare(folder.path());
-        Kafka::start_in(folder, Some(secure), None, &ROOMY)
+        Kafka::start_in(folder, Some(secure), None, false)
     }
 
     fn start_in(
         folder: Folder,
         secure: Option<Secure>,
         proxied: Option<(u16, Proxy)>,
-        memory: &'static [&'static str],
+        small: bool,
     ) -> Kafka {
         let port = free_port();
         let mut extra = Extra::default();
@@ -90,7 +90,7 @@ impl Kafka {
             secure,
             proxy: proxied.map(|(_, proxy)| proxy),
             jars: jars(),
-            memory,
+            small,
         };
         let format = kafka
             .java("kafka.tools.StorageTool")
@@ -280,7 +280,8 @@ impl Kafka {
 
     fn java(&self, main: &str) -> Command {
         let mut command = Command::new("java");
-        command.args(self.memory).args(["-XX:+UseSerialGC", "-cp"]);
+        command.args(if self.small { &SMALL[..] } else { &ROOMY });
+        command.args(["-XX:+UseSerialGC", "-cp"]);
         command
             .arg(self.jars.join("*"))
             .arg(main)

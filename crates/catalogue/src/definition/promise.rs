@@ -4,7 +4,7 @@ use events::Span;
 
 use super::selector::{Builder, keyed_placeholder};
 use super::{Definition, common, finish, open};
-use crate::plan::{END_STEP, Keyed, Kind, Kpi, Promise, Selector, Step, TopicId};
+use crate::plan::{Buckets, END_STEP, Keyed, Kind, Kpi, Promise, Selector, Step, TopicId};
 use crate::text::section::Section;
 use crate::text::tree::Table;
 use crate::text::values;
@@ -35,7 +35,6 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Kpi {
             section.missing(key, &format!("{key} = {example}"));
         }
     }
-    histogram(&section);
     let start = keyed(&section, "start", builder);
     let end = keyed(&section, "end", builder);
     let cancel = keyed(&section, "cancel", builder);
@@ -64,6 +63,7 @@ pub(crate) fn read(definition: &Definition, builder: &mut Builder<'_>) -> Kpi {
         hold,
         lateness: Span::ZERO,
         edges,
+        buckets: buckets(&section),
     };
     check_topic_keys(&section, builder, &promise.topics());
     let topics = promise.topics().into_iter();
@@ -140,15 +140,13 @@ fn objective(section: &Section<'_>) -> f64 {
     objective.value
 }
 
-/// Only classic histograms are published so far; `both` will add native ones.
-fn histogram(section: &Section<'_>) {
-    let kinds = [("both", false), ("classic", false), ("native", true)];
-    if section.word("histogram", &kinds) == Some(true) {
-        let message = "histogram = \"native\" is not supported yet: use \"both\" or \"classic\"";
-        section
-            .problems
-            .add(common::place_of(section, "histogram"), message);
-    }
+fn buckets(section: &Section<'_>) -> Buckets {
+    let kinds = [
+        ("both", Buckets::Both),
+        ("classic", Buckets::Classic),
+        ("native", Buckets::Native),
+    ];
+    section.word("histogram", &kinds).unwrap_or(Buckets::Both)
 }
 
 fn check_events(

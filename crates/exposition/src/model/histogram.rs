@@ -1,9 +1,11 @@
 //! A histogram: classic buckets between edges that all its label sets share, and native ones.
 //!
-//! Both kinds count the same observations. An edge is written alike in all formats.
+//! Both kinds count the same observations; the catalogue says which are published. An edge is written
+//! alike in all formats.
 
 use std::sync::Arc;
 
+use catalogue::plan::Buckets;
 use engine::native::NativeBuckets;
 use events::Span;
 
@@ -16,24 +18,48 @@ pub struct Histogram {
     pub edges: Arc<Edges>,
     /// Observations per bucket, not cumulative; one more than there are edges.
     pub counts: Vec<u64>,
+    /// Whether those are published. If not, text still has the bucket to +Inf: it has no histograms
+    /// without.
+    pub is_classic: bool,
     /// The sum of the observations.
     pub sum: Number,
-    /// The same observations in native buckets; `None` for those of the process, which are classic.
+    /// The same observations in native buckets, if those are published.
     pub native: Option<NativeBuckets>,
 }
 
 impl Histogram {
     /// From what a view holds. Its sum is never below zero, or it would not be a counter.
-    pub fn of(edges: &Arc<Edges>, histogram: &engine::view::Histogram) -> Histogram {
+    pub fn of(
+        edges: &Arc<Edges>,
+        histogram: &engine::view::Histogram,
+        buckets: Buckets,
+    ) -> Histogram {
+        let native = || histogram.native.clone();
         let mut counts = histogram.counts.clone();
         counts.resize(edges.bounds.len() + 1, 0);
         let sum = Number::Seconds(histogram.sum.max(Span::ZERO));
         Histogram {
             edges: Arc::clone(edges),
             counts,
+            is_classic: buckets.has_classic(),
             sum,
-            native: Some(histogram.native.clone()),
+            native: buckets.has_native().then(native),
         }
+    }
+
+    /// The upper edges that text shows, as values of `le`, and how many observations are up to each.
+    pub fn cumulative(&self) -> impl Iterator<Item = (&str, u64)> {
+        let mut count = 0;
+        let hidden = match self.is_classic {
+            true => 0,
+            false => self.edges.bounds.len(),
+        };
+        let all = self.edges.labels.iter().zip(&self.counts);
+        let all = all.map(move |(le, bucket)| {
+            count += bucket;
+            (le.as_str(), count)
+        });
+        all.skip(hidden)
     }
 }
 

@@ -1,26 +1,26 @@
 //! The messages of `io.prometheus.client` (metrics.proto) that Kept writes, with its field numbers.
 //!
 //! Values are `optional`: readers of the proto2 original tell an absent one from zero. Only what
-//! Kept has is here; labels are written beforehand (see `Label`), being the same in many.
+//! Kept has is here. The outer messages come in parts, which may stand in any order: what was encoded
+//! one after the other reads as one message.
 
-use prost::bytes::Bytes;
 use prost::{Enumeration, Message};
 
-/// Series of one name.
+/// Field of `MetricFamily`: one of its `Metric`, a `MetricLabels` and a `MetricValue`.
+pub const METRIC: u32 = 4;
+
+/// Of a `MetricFamily` all but its metrics.
 #[derive(Clone, PartialEq, Message)]
-pub struct MetricFamily {
+pub struct Head {
     /// As in the plain text format: a counter's ends with `_total`.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
     /// Plain text.
     #[prost(string, optional, tag = "2")]
     pub help: Option<String>,
-    /// What all of `metric` are.
+    /// What all its metrics are.
     #[prost(enumeration = "MetricType", optional, tag = "3")]
     pub kind: Option<i32>,
-    /// One per label set.
-    #[prost(message, repeated, tag = "4")]
-    pub metric: Vec<Metric>,
     /// As OpenMetrics means it.
     #[prost(string, optional, tag = "5")]
     pub unit: Option<String>,
@@ -30,20 +30,25 @@ pub struct MetricFamily {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Enumeration)]
 #[repr(i32)]
 pub enum MetricType {
-    /// `Metric::counter`.
+    /// `MetricValue::counter`.
     Counter = 0,
-    /// `Metric::gauge`.
+    /// `MetricValue::gauge`.
     Gauge = 1,
-    /// `Metric::histogram`.
+    /// `MetricValue::histogram`.
     Histogram = 4,
 }
 
-/// One label set and its value.
+/// Of a `Metric` the labels, or some of them.
 #[derive(Clone, PartialEq, Message)]
-pub struct Metric {
-    /// Each an encoded `Label`: on the wire a message and its bytes are the same.
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    pub label: Vec<Bytes>,
+pub struct MetricLabels {
+    /// Each once in a metric.
+    #[prost(message, repeated, tag = "1")]
+    pub label: Vec<Label>,
+}
+
+/// Of a `Metric` the value.
+#[derive(Clone, PartialEq, Message)]
+pub struct MetricValue {
     /// Of a gauge.
     #[prost(message, optional, tag = "2")]
     pub gauge: Option<Gauge>,
@@ -109,9 +114,10 @@ pub struct Histogram {
     /// Runs of buckets next to each other.
     #[prost(message, repeated, tag = "12")]
     pub positive_span: Vec<BucketSpan>,
-    /// The count of each bucket less that of the one before it.
-    #[prost(sint64, repeated, packed = "true", tag = "13")]
-    pub positive_delta: Vec<i64>,
+    /// The count of each bucket less that of the one before it: `sint64`, repeated and packed, which is
+    /// the same on the wire as the bytes of all of them.
+    #[prost(bytes = "vec", tag = "13")]
+    pub positive_delta: Vec<u8>,
     /// Since when it counts.
     #[prost(message, optional, tag = "15")]
     pub created_timestamp: Option<Timestamp>,

@@ -3,5 +3,6 @@
 mod agreement;
 mod fixture;
 mod protobuf;
+mod published;
 mod reader;
 mod text;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use catalogue::Plan;
 use catalogue::plan::{
-    Dimension, FieldId, Group, Keyed, Kind, Kpi, KpiId, Limits, Promise, Role, Selector, Step,
-    TimeRules, Topic, TopicId,
+    Buckets, Dimension, FieldId, Group, Keyed, Kind, Kpi, KpiId, Limits, Promise, Role, Selector,
+    Step, TimeRules, Topic, TopicId,
 };
 use engine::view::OverdueOrder;
 use events::{EventTime, Span};
@@ -237,6 +237,7 @@ fn kpi(id: &str) -> Kpi {
         hold: Span::from_seconds(600),
         lateness: Span::from_seconds(30),
         edges: vec![Span::from_seconds(60)],
+        buckets: Buckets::Both,
     };
     Kpi {
         id: id.into(),

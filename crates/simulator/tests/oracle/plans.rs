@@ -4,9 +4,9 @@
 //! ordered with a value), a count with a sum and a ratio.
 
 use catalogue::plan::{
-    CartValue, Count, Dimension, EntityKey, EventType, FieldId, Filter, Funnel, FunnelMode, Group,
-    Keyed, Kind, Kpi, KpiId, Limits, Part, Plan, Promise, Ratio, Role, Selector, Span, Stage, Step,
-    Sum, TimeRules, Topic, TopicId, TypeId, Unit, Window,
+    Buckets, CartValue, Count, Dimension, EntityKey, EventType, FieldId, Filter, Funnel,
+    FunnelMode, Group, Keyed, Kind, Kpi, KpiId, Limits, Part, Plan, Promise, Ratio, Role, Selector,
+    Span, Stage, Step, Sum, TimeRules, Topic, TopicId, TypeId, Unit, Window,
 };
 
 /// What differs between the plans of the tests. Spans are in seconds.
@@ -178,6 +178,7 @@ impl Recipe {
             hold: seconds(self.hold),
             lateness: seconds(lateness),
             edges: edges(self.within),
+            buckets: Buckets::Both,
         }
     }
 
