@@ -43,6 +43,7 @@ start = { type = "order.placed", key = "order_id" }
 end = { type = ["payment.authorized", "payment.failed"], key = "order_id" }
 within = "20m"
 objective = 0.999
+histogram = "classic"
 target = { quantile = 0.5, max = "30s" }
 alert = { stalled_overdue = 3, missed_share = 0.2, minimum_orders = 30, window = "5m" }
 
@@ -55,6 +56,7 @@ within = "1h"
 objective = 0.6
 by = ["region"]
 windows = ["10m", "2d"]
+histogram = "native"
 owner = "The delivery team"
 
 [kpi.orders]
@@ -169,6 +171,41 @@ fn every_rule_and_both_sides_of_every_alert_are_proven() {
             unproven.extend(missing.map(|side| format!("{name} {side}")));
         }
         assert!(unproven.is_empty(), "{unproven:#?}");
+    }
+}
+
+/// `strict` publishes classic buckets alone, `generous` native ones alone.
+#[test]
+fn nothing_reads_buckets_that_are_not_published() {
+    let (settings, plan) = read();
+    let mut files = generate::rules(&plan, &settings.generation);
+    files.extend(generate::dashboards(&plan, &settings.generation));
+    // Proofs give what they read.
+    files.retain(|file| !is_test(file));
+    let count = |text: &str| -> usize {
+        let of_file = |file: &File| file.text.matches(text).count();
+        files.iter().map(of_file).sum()
+    };
+    for (present, absent) in [
+        (
+            "store_strict_duration_seconds_bucket",
+            "store_generous_duration_seconds_bucket",
+        ),
+        (
+            "rate(store_generous_duration_seconds[",
+            "rate(store_strict_duration_seconds[",
+        ),
+        (
+            "rate(store_generous_duration_seconds{",
+            "rate(store_strict_duration_seconds{",
+        ),
+        (
+            ":store_generous_duration_seconds:rate5m",
+            ":store_strict_duration_seconds:rate5m",
+        ),
+    ] {
+        assert!(count(present) > 0, "nothing reads {present}");
+        assert_eq!(count(absent), 0, "{absent}");
     }
 }
 

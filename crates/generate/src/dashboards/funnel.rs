@@ -190,8 +190,10 @@ impl<'a> Subject<'a> {
                 Show::Lines,
                 Unit::Seconds,
                 "time from the stage before",
-                "Half of them and 95 of 100 take so long at most; native buckets where they are scraped, else \
-                 classic ones over five minutes.",
+                format!(
+                    "Half of them and 95 of 100 take so long at most; {}.",
+                    pick.buckets_read()
+                ),
             )
             .queries(queries),
         ];

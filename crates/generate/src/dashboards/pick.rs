@@ -6,7 +6,7 @@
 
 use catalogue::metrics::SeriesId;
 use catalogue::metrics::kept::OwnFamily;
-use catalogue::plan::Kpi;
+use catalogue::plan::{Buckets, Kpi};
 use events::Span;
 
 use crate::book::Book;
@@ -154,10 +154,10 @@ impl<'a> Pick<'a> {
         let classic = self.select(&self.buckets(&name), more);
         let with_le: Vec<&str> = by.iter().copied().chain(["le"]).collect();
         let (by, with_le) = (summed(by), summed(&with_le));
-        format!(
-            "histogram_quantile({quantile}, {by} (rate({native}[$__rate_interval])))\n\
-             or\n\
-             histogram_quantile({quantile}, {with_le} ({classic}))"
+        self.published(
+            format!("histogram_quantile({quantile}, {by} (rate({native}[$__rate_interval])))"),
+            "or",
+            format!("histogram_quantile({quantile}, {with_le} ({classic}))"),
         )
     }
 
@@ -166,10 +166,12 @@ impl<'a> Pick<'a> {
         let name = self.metric(series);
         let native = self.select(&counters::rate(&self.prefix(), &name), &[]);
         let classic = self.select(&self.buckets(&name), &[]);
-        format!(
-            "histogram_quantile({quantile}, sum(sum_over_time({native}[$__range])))\n\
-             or\n\
-             histogram_quantile({quantile}, sum by (le) (sum_over_time({classic}[$__range])))"
+        self.published(
+            format!("histogram_quantile({quantile}, sum(sum_over_time({native}[$__range])))"),
+            "or",
+            format!(
+                "histogram_quantile({quantile}, sum by (le) (sum_over_time({classic}[$__range])))"
+            ),
         )
     }
 
@@ -178,7 +180,32 @@ impl<'a> Pick<'a> {
         let name = self.metric(series);
         let native = of_instances(&name, &self.matchers(more));
         let classic = self.select(&self.buckets(&name), more);
-        format!("sum(rate({native}[$__rate_interval]))\nor on ()\nsum by (le) ({classic})")
+        self.published(
+            format!("sum(rate({native}[$__rate_interval]))"),
+            "or on ()",
+            format!("sum by (le) ({classic})"),
+        )
+    }
+
+    /// What reads native buckets, what reads classic ones, or one instead of the other: as the KPI
+    /// publishes them.
+    fn published(&self, native: String, or: &str, classic: String) -> String {
+        match self.kpi.buckets() {
+            Buckets::Both => format!("{native}\n{or}\n{classic}"),
+            Buckets::Classic => classic,
+            Buckets::Native => native,
+        }
+    }
+
+    /// Which buckets the KPI's percentiles are read from, for people.
+    pub fn buckets_read(&self) -> &'static str {
+        match self.kpi.buckets() {
+            Buckets::Both => {
+                "native buckets where they are scraped, else classic ones over five minutes"
+            }
+            Buckets::Classic => "classic buckets over five minutes",
+            Buckets::Native => "native buckets",
+        }
     }
 
     fn buckets(&self, name: &str) -> String {

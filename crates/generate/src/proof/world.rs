@@ -214,6 +214,9 @@ impl<'a> World<'a> {
         if self.long {
             return;
         }
+        if !self.kpi.buckets().has_classic() {
+            return self.native(name, own, quantiles);
+        }
         let kpi = self.kpi;
         let (first, second) = (edges[0].seconds(), edges[1].seconds());
         let buckets = format!("{name}_bucket");
@@ -246,6 +249,34 @@ impl<'a> World<'a> {
                 let recorded = percentile(&prefix, name, *quantile);
                 let value = first + (second - first) * quantile;
                 self.recorded(*level, &recorded, own, &none, |_| value);
+            }
+        }
+    }
+
+    /// Gives a histogram that has native buckets alone, with all of its observations between half a
+    /// second and one: a quantile lies as far between them as it says, by ratio.
+    fn native(&mut self, name: &str, own: &Labels, quantiles: &[f64]) {
+        let parts = World::parts(self.kpi);
+        let steps = self.test.steps(self.at);
+        for part in &parts {
+            for (partition, instance) in INSTANCES.iter().enumerate() {
+                let (number, partition) = (self.next(), partition.to_string());
+                let mut labels = vec![("job", "kept")];
+                labels.extend(pairs(part));
+                labels.extend(pairs(own));
+                labels.extend([("partition", partition.as_str()), ("instance", instance)]);
+                // Bucket 0 of schema 0 is from 1/2 to 1.
+                let more =
+                    format!("{{{{schema:0 sum:{number} count:{number} buckets:[{number}]}}}}");
+                let values = format!("{{{{schema:0 sum:0 count:0 buckets:[0]}}}}+{more}x{steps}");
+                self.test.give(name, &labels, values);
+            }
+        }
+        for level in Level::of(self.kpi) {
+            for quantile in quantiles {
+                let recorded = percentile(&level.prefix(self.kpi), name, *quantile);
+                let values = vec![(quantile - 1.0).exp2(); parts.len()];
+                self.recorded_each(*level, &recorded, own, &values);
             }
         }
     }

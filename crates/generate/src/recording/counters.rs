@@ -2,7 +2,7 @@
 //! partition over the instances (two of them show a partition while it changes hands), then the
 //! increase, and the sum last. A sum that is increased afterwards would count every restart.
 
-use catalogue::plan::Kpi;
+use catalogue::plan::{Buckets, Kpi};
 use events::Span;
 
 use crate::book::{Book, HOUR};
@@ -66,34 +66,48 @@ pub fn gauge(book: &Book<'_>, kpi: &Kpi, name: &str, rules: &mut Split) {
     }
 }
 
-/// The buckets of a histogram: their rates, then percentiles out of them. `also` are labels that
-/// stay besides the level's. Where a series is there with native buckets, those are read: a `max`
-/// of them has no meaning, so they go straight to the rate.
+/// The buckets of a histogram that are published: their rates, then percentiles out of them. Where a
+/// series is there with native buckets, those are read: a `max` of them has no meaning, so they go
+/// straight to the rate.
 pub fn percentiles(book: &Book<'_>, kpi: &Kpi, name: &str, quantiles: &[f64], rules: &mut Split) {
+    let published = kpi.buckets();
     let buckets = format!("{name}_bucket");
-    rules.fast.push(of_partitions(book, &buckets));
+    if published.has_classic() {
+        rules.fast.push(of_partitions(book, &buckets));
+    }
     for level in Level::of(kpi) {
         let prefix = level.prefix(kpi);
         let labels = level.without(kpi, &[]);
         let (classic, native) = (rate(&prefix, &buckets), rate(&prefix, name));
-        let per_partition = partition_max(&buckets);
-        let expression = format!("sum without ({labels}) (rate({per_partition}[5m]))");
-        rules.fast.push(record(classic.clone(), expression));
-        let instances = book.instance_labels();
-        let expression = format!("sum without ({instances}, {labels}) (rate({name}[5m]))");
-        rules.fast.push(record(native.clone(), expression));
-        for quantile in quantiles {
-            let from_native = format!(
-                "histogram_quantile({quantile}, {native}) and histogram_count({native}) > 0"
-            );
-            let from_classic = format!(
-                "histogram_quantile({quantile}, {classic}) and ignoring (le) {classic}{{le=\"+Inf\"}} > 0"
-            );
-            let expression = format!("({from_native})\nor\n({from_classic})");
-            rules
-                .fast
-                .push(record(percentile(&prefix, name, *quantile), expression));
+        if published.has_classic() {
+            let per_partition = partition_max(&buckets);
+            let expression = format!("sum without ({labels}) (rate({per_partition}[5m]))");
+            rules.fast.push(record(classic.clone(), expression));
         }
+        if published.has_native() {
+            let instances = book.instance_labels();
+            let expression = format!("sum without ({instances}, {labels}) (rate({name}[5m]))");
+            rules.fast.push(record(native.clone(), expression));
+        }
+        for quantile in quantiles {
+            let expression = quantile_of(*quantile, published, &native, &classic);
+            let name = percentile(&prefix, name, *quantile);
+            rules.fast.push(record(name, expression));
+        }
+    }
+}
+
+/// A percentile out of recorded rates; nothing where nothing was observed.
+fn quantile_of(quantile: f64, published: Buckets, native: &str, classic: &str) -> String {
+    let from_native =
+        format!("histogram_quantile({quantile}, {native}) and histogram_count({native}) > 0");
+    let from_classic = format!(
+        "histogram_quantile({quantile}, {classic}) and ignoring (le) {classic}{{le=\"+Inf\"}} > 0"
+    );
+    match published {
+        Buckets::Both => format!("({from_native})\nor\n({from_classic})"),
+        Buckets::Classic => from_classic,
+        Buckets::Native => from_native,
     }
 }
 

@@ -30,6 +30,7 @@ end = { type = ["payment.authorized", "payment.failed"], key = "order_id" }
 within = "20m"
 objective = 0.999
 windows = ["2h"]
+histogram = "classic"
 role = "guardrail"
 target = { quantile = 0.5, max = "30s" }
 
@@ -42,6 +43,7 @@ within = "1h"
 objective = 0.6
 by = ["region"]
 windows = ["10m", "2d"]
+histogram = "native"
 owner = "The \"delivery\" team"
 step = [{ name = "pick_and_pack", event = { type = "order.picked", key = "order_id" }, owner = "warehouse" }]
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalogue::metrics::{Family, MetricKind, Scope, families, kept};
-use catalogue::plan::Kpi;
+use catalogue::plan::{Buckets, Kpi};
 use catalogue::{Plan, Settings};
 
 /// What is known of a series.
@@ -50,7 +50,8 @@ impl Names {
         }
         for kpi in &plan.kpis {
             for family in families(plan, kpi) {
-                names.add(&family.name, family.kind, of_kpi(kpi, &family));
+                let known = of_kpi(kpi, &family);
+                names.add(&family.name, family.kind, kpi.buckets(), known);
             }
         }
         for family in kept::OWN_FAMILIES {
@@ -60,7 +61,7 @@ impl Names {
                 is_additive: family.labels.contains(&"partition"),
                 ..Known::default()
             };
-            names.add(family.name, family.kind, known);
+            names.add(family.name, family.kind, Buckets::Both, known);
         }
         for file in generate::rules(plan, &settings.generation) {
             if file.path == "prometheus/rules.yml" {
@@ -70,15 +71,16 @@ impl Names {
         names
     }
 
-    /// A scraped family, with the names of a histogram's parts.
-    fn add(&mut self, name: &str, kind: MetricKind, known: Known) {
+    /// A scraped family, with the names of a histogram's parts: of one that is native alone there are
+    /// none, of one that is classic alone there is nothing else.
+    fn add(&mut self, name: &str, kind: MetricKind, buckets: Buckets, known: Known) {
         let known = Known {
             is_scraped: true,
             is_counter: kind == MetricKind::Counter,
             is_native: kind == MetricKind::Histogram,
             ..known
         };
-        if kind == MetricKind::Histogram {
+        if kind == MetricKind::Histogram && buckets.has_classic() {
             for part in ["_bucket", "_sum", "_count"] {
                 let mut known = Known {
                     is_counter: true,
@@ -91,7 +93,9 @@ impl Names {
                 self.0.insert(format!("{name}{part}"), known);
             }
         }
-        self.0.insert(name.to_owned(), known);
+        if kind != MetricKind::Histogram || buckets.has_native() {
+            self.0.insert(name.to_owned(), known);
+        }
     }
 
     /// Recorded series: `level:metric:operations` has the labels of the metric.

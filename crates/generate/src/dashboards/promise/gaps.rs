@@ -188,7 +188,7 @@ pub fn by_dimension(subject: &Subject<'_>, label: &str) -> Vec<Panel> {
             Show::Lines,
             Unit::Seconds,
             format!("p95 of completed orders, by {label}"),
-            "From the histogram; native buckets where they are scraped, else classic ones over five minutes.",
+            format!("From the histogram; {}.", pick.buckets_read()),
         )
         .query(
             Query::new(&legend, pick.percentile(0.95, SeriesId::Duration, &[label], &[]))

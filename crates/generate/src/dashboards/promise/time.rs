@@ -106,8 +106,10 @@ fn of_the_chosen(subject: &Subject<'_>) -> Panel {
         Show::Lines,
         Unit::Seconds,
         "completed orders of what is chosen",
-        "From the histogram of completed orders, for the values chosen above; native buckets where they \
-         are scraped, else classic ones over five minutes.",
+        format!(
+            "From the histogram of completed orders, for the values chosen above; {}.",
+            pick.buckets_read()
+        ),
     )
     .queries(queries)
     .query(definition(
