@@ -292,10 +292,11 @@ impl<'a> Text<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Buckets;
     use crate::{Sources, read};
 
-    #[test]
-    fn a_plan_with_room_for_other_label_sets_is_another_one() {
+    /// Of the packs that are read where none are named.
+    fn plan() -> Plan {
         let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n";
         let sources = Sources {
             path: "kept.toml",
@@ -303,7 +304,29 @@ mod tests {
             environment: &[],
             files: &[],
         };
-        let (_, mut plan) = read(&sources).expect("the configuration is good");
+        read(&sources).expect("the configuration is good").1
+    }
+
+    /// The plan may be another one: fewer series of a label set leave room for more label sets.
+    #[test]
+    fn a_promise_goes_on_with_its_state_whichever_buckets_it_publishes() {
+        let mut plan = plan();
+        let promises = |kpi: &Kpi| matches!(kpi.kind, Kind::Promise(_));
+        let at = plan.kpis.iter().position(promises);
+        let at = at.expect("a pack has a promise");
+        let before = of_kpi(&plan, KpiId(at as u16));
+        for other in [Buckets::Classic, Buckets::Native] {
+            if let Kind::Promise(promise) = &mut plan.kpis[at].kind {
+                assert_ne!(promise.buckets, other);
+                promise.buckets = other;
+            }
+            assert_eq!(of_kpi(&plan, KpiId(at as u16)), before, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_with_room_for_other_label_sets_is_another_one() {
+        let mut plan = plan();
         let of = |plan: &Plan| (of_plan(plan, 0), of_kpi(plan, KpiId(0)));
         let before = of(&plan);
         plan.limits.max_series = 3000;

@@ -125,7 +125,8 @@
 //! `histogram` says which buckets of its durations a promise publishes, and with that what its rules
 //! and dashboards read. Native ones are in protobuf only, and scraped by a Prometheus that was told to
 //! (`scrape_native_histograms`); with `native` the text formats have nothing but the bucket to +Inf,
-//! sum and count. State counts both whatever is said, so the key may change at any time.
+//! sum and count. State counts both whatever is said: a promise goes on with what it has when the key
+//! changes.
 //!
 //! A file's definition takes the place of a pack's of the same id.
 
