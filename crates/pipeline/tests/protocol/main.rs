@@ -2,6 +2,7 @@
 
 mod answers;
 mod broken;
+mod display;
 mod others;
 mod outages;
 mod plans;

@@ -144,3 +144,17 @@ fn an_empty_store_is_told_as_such() {
     let empty = |notice: &Notice| matches!(notice, Notice::TotalsLost { stored: 0, .. });
     assert_eq!(rig.told(empty), 1, "{:?}", rig.notices);
 }
+
+/// Logs made anew may hold the same events again: what they were stamped with tells them apart.
+#[test]
+fn the_same_records_stamped_at_another_time_are_another_log() {
+    let mut rig = crashed();
+    let records = rig.log(0).records.iter_mut().flatten();
+    records.for_each(|record| record.1 += 1000);
+    rig.assign();
+    rig.pass(3);
+    assert_eq!(
+        rig.told(|notice| matches!(notice, Notice::Recreated { .. })),
+        1
+    );
+}

@@ -5,7 +5,7 @@ use pipeline::Input;
 use pipeline::port::{Notice, SaveError};
 
 use crate::plans::{MORNING, SECOND, orders};
-use crate::rig::Rig;
+use crate::rig::{Rig, TASK};
 
 /// Reads for so long, with a record every second, and says when it was saved, in seconds.
 fn saved_at(rig: &mut Rig, seconds: i64) -> Vec<i64> {
@@ -142,4 +142,26 @@ fn a_stop_waits_for_a_store_that_is_down_only_so_long() {
     assert_eq!(rig.released, 0);
     rig.pass(3);
     assert_eq!(rig.released, 1);
+}
+
+#[test]
+fn a_gap_that_was_counted_is_counted_after_a_restart() {
+    let mut rig = assigned();
+    rig.pass(4);
+    let read = rig.log(0).records.len() as i64;
+    let mut rig = rig.restart();
+    rig.append(0, "order.placed", 10);
+    rig.log(0).start = read + 7;
+    rig.assign();
+    rig.pass(15);
+    let gap = |rig: &Rig| -> u64 { rig.board[&TASK].inputs.iter().map(|it| it.gap).sum() };
+    assert_eq!(gap(&rig), 7);
+    let mut rig = rig.restart();
+    rig.assign();
+    rig.pass(2);
+    assert_eq!(
+        rig.told(|notice| matches!(notice, Notice::Restored { .. })),
+        1
+    );
+    assert_eq!(gap(&rig), 7);
 }

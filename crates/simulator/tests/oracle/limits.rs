@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use catalogue::estimate::label_set_limit;
-use engine::Task;
+use catalogue::plan::Plan;
 use engine::view::{KindView, View};
+use engine::{EntityLimit, Task};
 use events::{Event, EventTime, KafkaTime, TypeId, Value};
 
 use super::plans::{Recipe, TYPES};
@@ -34,6 +35,7 @@ fn recipe(topics: usize, end_topic: usize, step_topic: usize) -> Recipe {
 /// A task and the next offset of its inputs.
 struct Feed {
     task: Task,
+    plan: Arc<Plan>,
     offset: i64,
 }
 
@@ -41,9 +43,26 @@ impl Feed {
     fn new(recipe: &Recipe, remembered: usize) -> Feed {
         let mut plan = recipe.plan();
         plan.limits.remembered_entities = remembered;
+        Feed::of(plan)
+    }
+
+    fn of(plan: Plan) -> Feed {
+        let plan = Arc::new(plan);
         Feed {
-            task: Task::new(Arc::new(plan), 0, 0),
+            task: Task::new(Arc::clone(&plan), 0, 0),
+            plan,
             offset: 0,
+        }
+    }
+
+    /// Another one that goes on from a snapshot of this one.
+    fn restored(&mut self) -> Feed {
+        let snapshot = self.task.save(b"");
+        let restored = Task::restore(Arc::clone(&self.plan), 0, 0, &snapshot);
+        Feed {
+            task: restored.expect("a sound snapshot").task,
+            plan: Arc::clone(&self.plan),
+            offset: self.offset,
         }
     }
 
@@ -214,10 +233,7 @@ fn label_sets_beyond_max_series_are_other_and_counted() {
         .map(|kpi| label_set_limit(&plan, kpi))
         .collect();
     assert!(room.iter().all(|room| (2..90).contains(room)), "{room:?}");
-    let mut feed = Feed {
-        task: Task::new(Arc::new(plan), 0, 0),
-        offset: 0,
-    };
+    let mut feed = Feed::of(plan);
     for order in 0..90 {
         let key = order.to_string();
         feed.put(0, "order.placed", &key, &key, NOW, NOW);
@@ -255,4 +271,109 @@ fn the_lines_of_carts_are_part_of_the_bytes() {
         bytes[0],
         bytes[1]
     );
+}
+
+/// One open order and one fact that waits are all there is room for.
+#[test]
+fn what_a_full_promise_refused_is_restored() {
+    let mut plan = recipe(1, 0, 0).plan();
+    plan.limits.open_entities = 1;
+    plan.limits.held_entities = 1;
+    let mut feed = Feed::of(plan);
+    for (type_name, key) in [
+        ("order.placed", "1"),
+        ("order.placed", "2"),
+        ("order.placed", "3"),
+        ("order.fulfilled", "4"),
+        ("order.fulfilled", "5"),
+    ] {
+        feed.put(0, type_name, key, "a", NOW, NOW);
+    }
+    let mut copy = feed.restored();
+    for feed in [&mut feed, &mut copy] {
+        let view = feed.view(NOW);
+        let expected = [
+            (EntityLimit::Open, 2),
+            (EntityLimit::Held, 1),
+            (EntityLimit::Remembered, 0),
+        ];
+        assert_eq!(view.kpis[0].entities_overflow, expected);
+        assert!(!view.exact, "three events found no room");
+    }
+}
+
+/// An order a minute, each finished at once, but for a step on a silent topic: a full table. After
+/// a day the first can be let go of, at the next look through the table, which are 23 orders apart:
+/// a restored task has to look when the saved one does.
+#[test]
+fn a_full_table_of_orders_makes_room_when_it_would_have_without_the_restart() {
+    let mut feed = Feed::new(&recipe(2, 0, 1), 1000);
+    let put = |feed: &mut Feed, order: i64| {
+        let (at, key) = (NOW + order * 60, order.to_string());
+        feed.put(0, "order.placed", &key, "a", at, at);
+        feed.put(0, "order.fulfilled", &key, "a", at + 1, at + 1);
+    };
+    let mut copies: Vec<Feed> = Vec::new();
+    for order in 0..1500 {
+        put(&mut feed, order);
+        copies.iter_mut().for_each(|copy| put(copy, order));
+        if order >= 1440 {
+            copies.push(feed.restored());
+        }
+    }
+    let at = NOW + 1500 * 60;
+    let expected = feed.view(at);
+    let refused = expected.kpis[0].entities_overflow[2];
+    assert!(refused.0 == EntityLimit::Remembered && refused.1 > 400);
+    assert!(started(&expected) > 1010, "room was made after a day");
+    for (number, copy) in copies.iter_mut().enumerate() {
+        let view = copy.view(at);
+        let found = (started(&view), view.kpis[0].entities_overflow[2].1);
+        let expected = (started(&expected), refused.1);
+        assert_eq!(found, expected, "restored after order {}", 1440 + number);
+    }
+}
+
+#[test]
+fn that_orders_were_let_go_of_is_restored() {
+    let mut feed = Feed::new(&recipe(2, 0, 1), 50);
+    for order in 0..200 {
+        let (at, key) = (NOW + order * 3600, order.to_string());
+        feed.put(0, "order.placed", &key, "a", at, at);
+        feed.put(0, "order.fulfilled", &key, "a", at + 1, at + 1);
+    }
+    let mut copy = feed.restored();
+    let at = NOW + 200 * 3600;
+    let (view, again) = (feed.view(at), copy.view(at));
+    let refused = |view: &View| view.kpis[0].entities_overflow.iter().any(|it| it.1 > 0);
+    assert!(!refused(&view) && !refused(&again), "all found room");
+    assert!(!view.exact && !again.exact, "a step may still come for one");
+}
+
+#[test]
+fn an_id_that_found_no_room_is_told() {
+    let mut plan = recipe(1, 0, 0).plan();
+    plan.limits.dedupe_entries = 2;
+    let mut feed = Feed::of(plan);
+    let exact = [0, 1, 2].map(|cart| {
+        feed.put(0, "cart.viewed", &cart.to_string(), "a", NOW, NOW);
+        feed.view(NOW).exact
+    });
+    assert_eq!(exact, [true, true, false]);
+}
+
+/// The same source and id on two topics of one task are two events.
+#[test]
+fn ids_are_remembered_by_topic() {
+    let mut feed = Feed::new(&recipe(2, 1, 0), 1 << 20);
+    feed.put(0, "order.placed", "o", "a", NOW, NOW);
+    feed.offset = 0;
+    feed.put(1, "order.fulfilled", "o", "a", NOW, NOW);
+    let view = feed.view(NOW);
+    let duplicates = view.inputs.iter().flat_map(|input| &input.events);
+    assert_eq!(duplicates.map(|events| events.duplicate).sum::<u64>(), 0);
+    let KindView::Promise(series) = &view.kpis[0].series else {
+        panic!("the first is a promise")
+    };
+    assert_eq!(series[0].counters.completed, 1);
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use catalogue::plan::TopicId;
+use catalogue::plan::{Plan, TopicId};
 use engine::Task;
+use engine::view::KindView;
 use events::{EventTime, KafkaTime};
 use simulator::oracle::{Expected, ExpectedFunnel, ExpectedKpi, ExpectedPromise, Oracle, read};
 
@@ -31,11 +32,30 @@ fn recipe() -> Recipe {
 const BASE: i64 = 1_767_607_200;
 
 /// Plays `topic seconds type key` lines, in this order; Kafka's time is the event's. The engine
-/// plays along and must agree.
+/// plays along and must agree, and so must one that goes on from a snapshot of it.
 fn play(script: &str, display: i64) -> Expected {
     let plan = Arc::new(recipe().plan());
-    let mut oracle = Oracle::new(Arc::clone(&plan));
-    let mut task = Task::new(Arc::clone(&plan), 0, 0);
+    let (oracle, mut task) = fed(&plan, script);
+    let mut copy = restored(&plan, &mut task);
+    let display = EventTime((BASE + display) * 1_000_000);
+    let expected = oracle.expect(0, 0, &[i64::MAX, i64::MAX], display);
+    for task in [&mut task, &mut copy] {
+        let found = differences(&plan, &task.view(display), &expected).join("\n  ");
+        assert!(found.is_empty(), "{script}\n  {found}");
+    }
+    expected
+}
+
+fn restored(plan: &Arc<Plan>, task: &mut Task) -> Task {
+    let snapshot = task.save(b"");
+    let restored = Task::restore(Arc::clone(plan), 0, 0, &snapshot);
+    restored.expect("a sound snapshot").task
+}
+
+/// The oracle and a task behind the last line.
+fn fed(plan: &Arc<Plan>, script: &str) -> (Oracle, Task) {
+    let mut oracle = Oracle::new(Arc::clone(plan));
+    let mut task = Task::new(Arc::clone(plan), 0, 0);
     for (number, line) in script
         .lines()
         .map(str::trim)
@@ -55,16 +75,12 @@ fn play(script: &str, display: i64) -> Expected {
                "time":"{instant}","data":{{"order_id":"{key}","cart_id":"{key}"{rest}}}}}"#
         );
         let (offset, stamp) = (number as i64, Some(KafkaTime(time * 1_000_000)));
-        let read = read(&plan, stamp, Some(value.as_bytes())).expect("an event");
+        let read = read(plan, stamp, Some(value.as_bytes())).expect("an event");
         let values = read.values();
         task.apply(usize::from(topic), offset, stamp, Ok(&read.event(&values)));
         oracle.record(TopicId(topic), 0, offset, stamp, Some(value.as_bytes()));
     }
-    let display = EventTime((BASE + display) * 1_000_000);
-    let expected = oracle.expect(0, 0, &[i64::MAX, i64::MAX], display);
-    let found = differences(&plan, &task.view(display), &expected).join("\n  ");
-    assert!(found.is_empty(), "{script}\n  {found}");
-    expected
+    (oracle, task)
 }
 
 fn promise(script: &str, display: i64) -> ExpectedPromise {
@@ -216,4 +232,41 @@ fn an_ordered_funnel_takes_stages_in_order_only() {
     let script = "0 0 checkout.started a\n0 1 cart.item_added a\n0 2 cart.bought a";
     assert_eq!(funnel(script, false).reached, [1, 1, 1]);
     assert_eq!(funnel(script, true).reached, [1, 0, 0]);
+}
+
+#[test]
+fn a_malformed_amount_is_an_error_of_the_count_that_adds_it_up() {
+    let plan = Arc::new(recipe().plan());
+    let script = "0 0 order.placed a \"total\":\"x\",\"currency\":\"EUR\"";
+    let mut task = fed(&plan, script).1;
+    let mut copy = restored(&plan, &mut task);
+    for task in [&mut task, &mut copy] {
+        let view = task.view(EventTime(BASE * 1_000_000));
+        let errors = |kpi: usize| -> Vec<(String, u64)> {
+            let errors = view.kpis[kpi].field_errors.iter();
+            let errors = errors.filter(|error| error.1 > 0);
+            errors
+                .map(|(field, count)| (field.to_string(), *count))
+                .collect()
+        };
+        assert_eq!(errors(3), [("total".to_owned(), 1)]);
+        assert_eq!(errors(1), [], "the cart doesn't read it");
+    }
+}
+
+/// An order of 50 seconds, seen 40 seconds after it began: it was at risk up to that age.
+#[test]
+fn an_order_that_ended_after_the_display_time_was_open_at_it() {
+    let plan = Arc::new(recipe().plan());
+    let script = "0 0 order.placed a\n1 50 order.fulfilled a";
+    let view = fed(&plan, script)
+        .1
+        .view(EventTime((BASE + 40) * 1_000_000));
+    let KindView::Promise(series) = &view.kpis[0].series else {
+        panic!("the first is a promise")
+    };
+    let table = series[0].windows[0].with_open.as_ref();
+    let age = table.and_then(|table| table.quantiles([0.95]));
+    let [age] = age.expect("an order was at risk");
+    assert!((35.0..=45.0).contains(&age), "{age}");
 }

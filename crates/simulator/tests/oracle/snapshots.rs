@@ -105,6 +105,11 @@ fn first_difference(run: &mut Run<'_>, copy: &mut Task, chance: &mut Chance) -> 
         };
         return Some(format!("view: {:?}\n  {:?}", part(&one), part(&other)));
     }
+    let overdue = |task: &mut Task| format!("{:?}", task.overdue(KpiId(0), display, 20));
+    let (one, other) = (overdue(&mut run.task), overdue(copy));
+    if one != other {
+        return Some(format!("overdue: {one}\n  {other}"));
+    }
     (run.task.save(b"x").head != copy.save(b"x").head).then(|| "snapshot".to_owned())
 }
 
