@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use catalogue::plan::Plan;
+use catalogue::{FileText, Sources};
 use engine::Task;
 use engine::snapshot::{Refusal, Snapshot};
 use events::{Event, EventTime, KafkaTime, TypeId, Value};
@@ -58,12 +59,34 @@ fn peak(work: impl FnOnce()) -> usize {
 }
 
 fn plan() -> Arc<Plan> {
-    let sources = catalogue::Sources {
+    read("packs = [\"promise\", \"cart\"]", "")
+}
+
+/// Orders are all that its snapshots are about.
+fn one_promise() -> Arc<Plan> {
+    let kpis = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purchase to fulfilment\"\n\
+                start = { type = \"order.placed\", key = \"order_id\" }\n\
+                end = { type = \"order.fulfilled\", key = \"order_id\" }\n\
+                within = \"60s\"\nobjective = 0.95\nwindows = [\"5m\"]\n";
+    read("files = [\"kpis.toml\"]\n[time]\ndedupe = \"0s\"", kpis)
+}
+
+fn read(kpis_of: &str, kpis: &str) -> Arc<Plan> {
+    let text = format!(
+        "[kafka]\nbrokers = \"localhost:9092\"\n[[kafka.topic]]\nname = \"shop.events\"\n\
+         key = \"cart_id\"\n[catalogue]\nnamespace = \"shop\"\n{kpis_of}\n"
+    );
+    let file = FileText {
+        name: "kpis.toml".to_owned(),
+        path: "kpis.toml".to_owned(),
+        text: Ok(kpis.to_owned()),
+    };
+    let files = [file];
+    let sources = Sources {
         path: "kept.toml",
-        text: "[kafka]\nbrokers = \"localhost:9092\"\n[[kafka.topic]]\nname = \"shop.events\"\n\
-               key = \"cart_id\"\n[catalogue]\nnamespace = \"shop\"\npacks = [\"promise\", \"cart\"]\n",
+        text: &text,
         environment: &[],
-        files: &[],
+        files: if kpis.is_empty() { &[] } else { &files },
     };
     let (_, plan) = catalogue::read(&sources).expect("a sound catalogue");
     Arc::new(plan)
@@ -205,8 +228,9 @@ fn each_length_in_turn(plan: &Arc<Plan>) {
     assert!(lengths > 100, "{lengths} were refused as lengths");
 }
 
-/// As many orders as there are bytes behind their count, each of which takes more than one.
-fn more_orders_than_fit(plan: &Arc<Plan>) {
+/// More orders than the bytes behind their count can hold, though fewer than there are bytes.
+fn more_orders_than_fit() {
+    let plan = &one_promise();
     const ORDERS: i64 = 2003;
     let mut task = Task::new(Arc::clone(plan), 0, 0);
     (0..ORDERS)
@@ -217,9 +241,12 @@ fn more_orders_than_fit(plan: &Arc<Plan>) {
     let is_count = |at: &usize| sound.head[*at..].starts_with(&ORDERS.to_le_bytes());
     let counts: Vec<usize> = (14..body - 8).filter(is_count).collect();
     assert!(!counts.is_empty(), "the orders are counted");
-    for at in counts {
+    for (at, eighths) in counts
+        .iter()
+        .flat_map(|at| (1..=8).map(move |it| (*at, it)))
+    {
         let mut snapshot = sound.clone();
-        let length = (body - at - 8) as u64;
+        let length = (body - at - 8) as u64 * eighths / 8;
         snapshot.head[at..at + 8].copy_from_slice(&length.to_le_bytes());
         seal(&mut snapshot.head);
         let (_, peak) = tried(plan, &snapshot, &format!("{length} at {at}"));
@@ -292,7 +319,7 @@ fn restoring_takes_memory_in_proportion_to_the_bytes_whatever_they_are() {
     let plan = plan();
     random_damage(&plan);
     each_length_in_turn(&plan);
-    more_orders_than_fit(&plan);
+    more_orders_than_fit();
     sound_tables(&plan);
     a_section_many_times(&plan);
 }
