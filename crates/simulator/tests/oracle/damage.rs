@@ -370,3 +370,26 @@ fn totals_that_were_lost_begin_at_zero_and_the_rest_stays() {
         assert_eq!(run.task.encode(), copy.encode(), "seed {seed}");
     }
 }
+
+/// What later sums would overflow with: the next offset and the clock of the first input.
+#[test]
+fn offsets_and_clocks_that_can_not_be_are_refused() {
+    let case = Case::of(&mut Chance::new(1));
+    let mut task = Task::new(Arc::clone(&case.plan), 0, 0);
+    let sound = task.save(b"");
+    // Behind magic, version, partition, an empty note, two lengths, the topic's name and another.
+    let next_offset = 14 + 8 + 8 + 8 + (8 + case.plan.topics[0].name.len()) + 8;
+    for (at, values) in [
+        (next_offset, [-1, i64::MAX]),
+        (next_offset + 8, [i64::MIN, i64::MAX]),
+    ] {
+        for value in values {
+            let mut broken = sound.clone();
+            broken.head[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            seal(&mut broken.head);
+            let restored = Task::restore(Arc::clone(&case.plan), 0, 0, &broken);
+            let refused = matches!(restored, Err(Refusal::Unsound(_)));
+            assert!(refused, "{value} at {at}");
+        }
+    }
+}
