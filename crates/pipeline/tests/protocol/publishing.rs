@@ -1,9 +1,11 @@
 //! Published is committed, and a view is on a lease.
 
+use events::EventTime;
 use pipeline::Input;
+use pipeline::note::Note;
 use pipeline::port::Notice;
 
-use crate::plans::{SECOND, orders};
+use crate::plans::{MORNING, SECOND, orders};
 use crate::rig::{Commits, Rig};
 
 fn reading(records: usize) -> Rig {
@@ -164,4 +166,14 @@ fn control_records_are_committed_past() {
     rig.log(0).records.push(None);
     rig.pass(2);
     assert_eq!(rig.committed(0), Some(6));
+}
+
+/// By it a later owner finds how far back it has to read if the state is lost.
+#[test]
+fn a_commit_says_where_the_clock_stood() {
+    let rig = reading(5);
+    let sent = &rig.sent.last().expect("a view was published")[0];
+    let note = Note::parse(&sent.note).expect("a note of ours");
+    let fourth = EventTime(MORNING + 4 * SECOND);
+    assert_eq!((sent.offset, note.clock), (5, Some(fourth)));
 }
