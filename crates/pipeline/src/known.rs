@@ -9,6 +9,7 @@
 use events::Record;
 
 use crate::header::LastRecord;
+use crate::lineage::Lineage;
 use crate::log_id::LogId;
 use crate::resume::InputFacts;
 use crate::rules::Rules;
@@ -27,6 +28,44 @@ pub(crate) struct Known {
 /// The log of an input isn't the one the state was made from: what shows it.
 #[derive(Debug)]
 pub(crate) struct OtherLog(pub(crate) String);
+
+/// What showed that logs of a task are other ones, kept until it begins anew.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// How the state began that it was found against, and what was committed then.
+    found_on: Vec<Lineage>,
+    /// By input.
+    details: Vec<Option<String>>,
+}
+
+impl Evidence {
+    /// Nothing yet, against a state of this lineage; `base` is what was committed.
+    pub(crate) fn on(lineage: Lineage, base: Option<Lineage>, inputs: usize) -> Evidence {
+        Evidence {
+            found_on: std::iter::once(lineage).chain(base).collect(),
+            details: vec![None; inputs],
+        }
+    }
+
+    /// The first thing that shows it counts.
+    pub(crate) fn add(&mut self, input: usize, OtherLog(detail): OtherLog) {
+        self.details[input].get_or_insert(detail);
+    }
+
+    /// What is known against an input's log.
+    pub(crate) fn of(&self, input: usize) -> Option<String> {
+        self.details[input].clone()
+    }
+
+    /// Whether the task was begun anew by somebody since: every input is committed, and none in a
+    /// lineage that this was found against. Half a commit settles nothing.
+    pub(crate) fn is_settled(&self, inputs: &[InputFacts]) -> bool {
+        inputs.iter().all(|input| {
+            let note = input.committed.as_ref().and_then(|one| one.1);
+            note.is_some_and(|note| !self.found_on.contains(&note.lineage))
+        })
+    }
+}
 
 impl Known {
     /// Reading begins at `position`; `last` is the last record of the state. `anew`: nothing that was
@@ -107,7 +146,6 @@ mod tests {
     use events::EventTime;
 
     use super::*;
-    use crate::lineage::Lineage;
     use crate::note::Note;
 
     fn record(value: &'static [u8]) -> Record<'static> {

@@ -341,7 +341,7 @@ fn no_answer() -> String {
 
 /// What the decision needs to know of an input. Somebody's offset beyond the end of a log that is
 /// known to be the same counts as the end; without a topic id it may as well be another log.
-pub(crate) fn facts(topic: &str, position: &Position, other_log: Option<String>) -> InputFacts {
+pub(crate) fn facts(topic: &str, position: &Position) -> InputFacts {
     let committed = position.committed.as_ref();
     let mut committed = committed.map(|(offset, note)| (*offset, Note::parse(note)));
     let mut beyond = None;
@@ -361,6 +361,6 @@ pub(crate) fn facts(topic: &str, position: &Position, other_log: Option<String>)
         fresh_start: position.fresh_start,
         rebuild_start: position.rebuild_start,
         partitions: position.partitions,
-        other_log,
+        other_log: None,
     }
 }

@@ -30,6 +30,8 @@ use catalogue::plan::{Kind, KpiId, Plan, TopicId};
 use engine::view::OverdueOrder;
 use events::{Decoder, ProjectedType, Projection, Span, WallTime};
 
+use crate::known::Evidence;
+use crate::log_id::LogId;
 use crate::port::{Effect, Input, LeaseTime, TaskId};
 use crate::preparing::Preparing;
 use crate::progress::Standing;
@@ -57,8 +59,11 @@ pub struct Worker {
     routes: Vec<Vec<Option<Route>>>,
     /// Those that are not read now: frozen at their offsets.
     memory: BTreeMap<TaskId, Running>,
-    /// What showed that a log is another one, by task and input, until the task begins anew.
-    other_logs: BTreeMap<TaskId, Vec<Option<String>>>,
+    /// What showed that a log is another one, until the task begins anew.
+    other_logs: BTreeMap<TaskId, Evidence>,
+    /// Topics that were there before the present ones: ids never come again, so a broker that tells
+    /// one of these is behind the others.
+    left: BTreeSet<(TopicId, LogId)>,
     /// Until when the share's other tasks are looked at after one of them had another log.
     probed_until: Option<LeaseTime>,
     /// Tasks of which it was told that they begin anew on another log, until they do.
@@ -115,6 +120,7 @@ impl Worker {
             routes: vec![Vec::new(); plan.topics.len()],
             memory: BTreeMap::new(),
             other_logs: BTreeMap::new(),
+            left: BTreeSet::new(),
             probed_until: None,
             recreated: BTreeSet::new(),
             publisher: Publisher::new(&options, rules),

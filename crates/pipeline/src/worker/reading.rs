@@ -4,7 +4,7 @@ use catalogue::plan::TopicId;
 use events::{Record, Span, WallTime};
 
 use super::{Phase, Route, Worker};
-use crate::known::OtherLog;
+use crate::known::{Evidence, OtherLog};
 use crate::log_id::LogId;
 use crate::port::{Effect, LeaseTime, TaskId};
 use crate::resume::changed;
@@ -56,6 +56,9 @@ impl Worker {
         if !matches!(self.phase, Phase::Reading) || !self.rules.compare_topics {
             return;
         }
+        if self.has_left(topic, log) {
+            return;
+        }
         for task in 0..self.tasks.len() {
             let running = &mut self.tasks[task];
             let topics = &self.plan.groups[running.id.group].topics;
@@ -64,9 +67,15 @@ impl Worker {
             };
             let before = *running.known[input].log.get_or_insert(log);
             if let Some(detail) = changed(Some(before), Some(log)) {
+                self.left.insert((topic, before));
                 self.other_log(task, input, OtherLog(detail), effects);
             }
         }
+    }
+
+    /// Whether this is a topic that was there before the present one.
+    pub(super) fn has_left(&self, topic: TopicId, log: LogId) -> bool {
+        self.left.contains(&(topic, log))
     }
 
     /// The log has lost what comes next: looked up again, the gap will show.
@@ -137,19 +146,14 @@ impl Worker {
     /// The state is of no use for this log: it is shown no more and the share begun again, soon.
     /// Mostly it is not the only one, so the other tasks are looked at first: one new beginning for
     /// all, not one for each.
-    fn other_log(
-        &mut self,
-        task: usize,
-        input: usize,
-        OtherLog(detail): OtherLog,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn other_log(&mut self, task: usize, input: usize, other: OtherLog, effects: &mut Vec<Effect>) {
         let running = &mut self.tasks[task];
         running.forsake(input);
         let (id, inputs) = (running.id, running.inputs.len());
         let evidence = self.other_logs.entry(id);
-        let evidence = evidence.or_insert_with(|| vec![None; inputs]);
-        evidence[input].get_or_insert(detail);
+        let evidence =
+            evidence.or_insert_with(|| Evidence::on(running.lineage, running.base, inputs));
+        evidence.add(input, other);
         self.publisher.forget(id);
         if self.options.log_gap == LogGap::Continue {
             self.publisher.withdraw(id, effects);

@@ -167,6 +167,7 @@ impl Worker {
             true => Some(running.lineage),
             false => lineages.first().copied(),
         };
+        self.leave_logs(id, start, &facts);
         self.tell(id, start, &facts, anew, effects);
         let committed = facts
             .iter()
@@ -245,6 +246,22 @@ impl Worker {
 }
 
 impl Worker {
+    /// A task begins anew: the topics that it was read from before are gone for good.
+    fn leave_logs(&mut self, task: TaskId, start: &Start, facts: &[InputFacts]) {
+        if !matches!(start.cause, Cause::Recreated(_)) {
+            return;
+        }
+        for (topic, facts) in self.plan.groups[task.group].topics.iter().zip(facts) {
+            let note = facts.committed.as_ref().and_then(|one| one.1);
+            let before = note.and_then(|note| note.log);
+            if let (Some(before), Some(now)) = (before, facts.log)
+                && before != now
+            {
+                self.left.insert((*topic, before));
+            }
+        }
+    }
+
     /// A task begins anew on other logs: told once, however often it is tried.
     fn tell_recreated(
         &mut self,

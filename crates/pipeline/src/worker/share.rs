@@ -11,6 +11,7 @@ use catalogue::plan::TopicId;
 use engine::snapshot::Snapshot;
 
 use super::{Phase, Worker, reach};
+use crate::log_id::LogId;
 use crate::port::{Effect, LoadError, Position, TaskId};
 use crate::preparing::{Begun, Preparing, Step, facts};
 use crate::resume::{Attempt, InputFacts, Question, attempts, memory_is_current, memory_will_do};
@@ -194,18 +195,22 @@ impl Worker {
         let Some(preparing) = &self.preparing else {
             return Vec::new();
         };
-        let topics = self.plan.groups[task.group].topics.iter().enumerate();
-        let facts = topics.filter_map(|(input, topic)| {
+        let topics = self.plan.groups[task.group].topics.iter();
+        let facts = topics.filter_map(|topic| {
             let position = preparing.positions.get(&(*topic, task.partition))?;
-            let other_log = self
-                .other_logs
-                .get(&task)
-                .and_then(|logs| logs[input].clone());
-            let mut facts = facts(self.topic_name(*topic), position, other_log);
-            facts.log = facts.log.filter(|_| self.rules.compare_topics);
+            let mut facts = facts(self.topic_name(*topic), position);
+            let counts = |log: &LogId| self.rules.compare_topics && !self.has_left(*topic, *log);
+            facts.log = facts.log.filter(counts);
             Some(facts)
         });
-        facts.collect()
+        let mut facts: Vec<InputFacts> = facts.collect();
+        let evidence = self.other_logs.get(&task);
+        if let Some(evidence) = evidence.filter(|evidence| !evidence.is_settled(&facts)) {
+            for (input, facts) in facts.iter_mut().enumerate() {
+                facts.other_log = evidence.of(input);
+            }
+        }
+        facts
     }
 
     pub(super) fn pending(&mut self, task: TaskId) -> Option<&mut crate::preparing::Pending> {

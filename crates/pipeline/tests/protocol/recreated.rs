@@ -253,3 +253,105 @@ fn a_brand_new_group_moved_beyond_the_end_begins_at_the_end() {
         rig.notices
     );
 }
+
+/// The other worker goes on in this one's world until it is given back.
+fn meanwhile(rig: &mut Rig, seconds: i64) -> Rig {
+    let mut other = Rig::new(&rig.plan);
+    std::mem::swap(&mut other.world, &mut rig.world);
+    other.assign();
+    other.pass(seconds);
+    other.step(Input::Stopping);
+    other.settle();
+    std::mem::swap(&mut other.world, &mut rig.world);
+    other
+}
+
+#[test]
+fn what_was_found_before_another_worker_began_anew_counts_no_more() {
+    let mut rig = Rig::new(&orders());
+    live(&mut rig);
+    // Out of the group before the share is begun again.
+    rig.step(Input::Lost);
+    rig.settle();
+    let other = meanwhile(&mut rig, 12);
+    assert_eq!((told(&other).len(), other.orders()), (1, Some(5)));
+    // Read from its start again, the log would give fewer.
+    rig.log(0).start = 12;
+    rig.assign();
+    rig.pass(3);
+    assert_eq!((told(&rig).len(), rig.orders()), (0, Some(5)));
+}
+
+#[test]
+fn what_was_found_counts_if_the_other_worker_went_on_as_before() {
+    let mut rig = Rig::new(&orders());
+    live(&mut rig);
+    rig.step(Input::Lost);
+    rig.settle();
+    // Nobody has committed anything since.
+    rig.log(0).id = None;
+    rig.assign();
+    rig.pass(3);
+    assert_eq!((told(&rig).len(), rig.orders()), (1, Some(5)));
+}
+
+#[test]
+fn of_a_join_half_a_new_beginning_settles_nothing() {
+    let mut rig = Rig::new(&joined());
+    rig.log(0).id = Some(id(1));
+    rig.log(1).id = Some(id(2));
+    rig.append(0, "order.placed", 10);
+    rig.append(1, "order.fulfilled", 4);
+    rig.assign();
+    rig.pass(4);
+    let before = rig.world.committed.clone();
+    recreate(&mut rig, 0, Some(id(3)), "order.placed", 12);
+    observe(&mut rig, 0, 3);
+    rig.step(Input::Lost);
+    rig.settle();
+    meanwhile(&mut rig, 3);
+    let place = rig.share[1];
+    rig.world.committed.insert(place, before[&place].clone());
+    rig.assign();
+    rig.pass(3);
+    assert_eq!(told(&rig).len(), 1, "{:?}", rig.notices);
+}
+
+#[test]
+fn a_broker_that_is_behind_does_not_bring_an_old_topic_back() {
+    let mut rig = Rig::new(&orders());
+    live(&mut rig);
+    rig.pass(3);
+    assert_eq!((rig.orders(), rig.started_over), (Some(5), 1));
+    // While it is read.
+    observe(&mut rig, 0, 1);
+    rig.pass(3);
+    assert_eq!((rig.orders(), rig.started_over), (Some(5), 1));
+    // And at an assignment.
+    rig.log(0).id = Some(id(1));
+    rig.assign();
+    rig.pass(3);
+    assert_eq!((rig.orders(), told(&rig).len()), (Some(5), 1));
+    // One that is really another one is still noticed.
+    recreate(&mut rig, 0, Some(id(3)), "order.placed", 20);
+    observe(&mut rig, 0, 3);
+    rig.pass(3);
+    assert_eq!((rig.orders(), told(&rig).len()), (Some(20), 2));
+}
+
+#[test]
+fn a_topic_that_was_left_at_an_assignment_does_not_come_back() {
+    let mut rig = Rig::new(&orders());
+    rig.log(0).id = Some(id(1));
+    rig.append(0, "order.placed", 10);
+    rig.assign();
+    rig.pass(4);
+    let mut rig = rig.restart();
+    recreate(&mut rig, 0, Some(id(2)), "order.placed", 3);
+    rig.assign();
+    rig.pass(3);
+    observe(&mut rig, 0, 1);
+    rig.pass(3);
+    let told = told(&rig).len();
+    assert_eq!((rig.orders(), told, rig.started_over), (Some(3), 1, 0));
+}
