@@ -13,7 +13,6 @@ use catalogue::plan::{Plan, TopicId};
 use pipeline::Assignment;
 use prometheus::IntGauge;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::batch::{Position, TopicHandle};
@@ -73,9 +72,8 @@ impl Partitions {
         metrics: &Metrics,
     ) {
         self.own(added, true, metrics);
-        for one in added {
-            self.resume(one.topic, one.partition, consumer, metrics);
-        }
+        let places: Vec<_> = added.iter().map(|one| (one.topic, one.partition)).collect();
+        self.resume_all(&places, consumer, metrics);
     }
 
     fn own(&mut self, assigned: &[Assignment], parked: bool, metrics: &Metrics) {
@@ -193,28 +191,54 @@ impl Partitions {
         consumer: &BaseConsumer<Context>,
         metrics: &Metrics,
     ) {
-        let Some(next) = self.owned(topic, partition).map(|owned| owned.next) else {
+        self.resume_all(&[(topic, partition)], consumer, metrics);
+    }
+
+    /// The same for several, whose positions are set in one go: librdkafka is waited for once.
+    fn resume_all(
+        &mut self,
+        places: &[(TopicId, i32)],
+        consumer: &BaseConsumer<Context>,
+        metrics: &Metrics,
+    ) {
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for (topic, partition) in places {
+            if let Some(next) = self.owned(*topic, *partition).map(|owned| owned.next) {
+                list.add_partition_offset(self.name(*topic), *partition, Offset::Offset(next))
+                    .expect("an offset that was delivered can be asked for");
+            }
+        }
+        if list.count() == 0 {
             return;
-        };
-        let list = self.list(topic, partition, Offset::Offset(next));
-        let result = seek_and_resume(consumer, &list);
-        let Some(owned) = self.owned(topic, partition) else {
-            return;
-        };
-        match result {
-            Ok(()) => (owned.flow, owned.parked) = (Flow::Open, false),
-            Err(error) => {
-                owned.flow = Flow::Resuming;
-                metrics.trouble(Trouble::Flow, &format!("resuming a partition: {error}"));
+        }
+        let sought = consumer.seek_partitions(list, SEEK_TIMEOUT);
+        for (topic, partition) in places {
+            let one = self.list(*topic, *partition, Offset::Invalid);
+            let name = self.name(*topic);
+            let error = match &sought {
+                Ok(sought) => sought
+                    .find_partition(name, *partition)
+                    .and_then(|found| found.error().err()),
+                Err(error) => Some(error.clone()),
+            };
+            let resumed = error.map_or_else(|| consumer.resume(&one), Err);
+            let Some(owned) = self.owned(*topic, *partition) else {
+                continue;
+            };
+            match resumed {
+                Ok(()) => (owned.flow, owned.parked) = (Flow::Open, false),
+                Err(error) => {
+                    owned.flow = Flow::Resuming;
+                    metrics.trouble(Trouble::Flow, &format!("resuming a partition: {error}"));
+                }
             }
         }
     }
 
     /// Tries again to resume what librdkafka did not take.
     pub(crate) fn retry_flow(&mut self, consumer: &BaseConsumer<Context>, metrics: &Metrics) {
-        for (topic, partition) in self.all_with(|owned| owned.flow == Flow::Resuming) {
-            self.resume(topic, partition, consumer, metrics);
-        }
+        let waiting = self.all_with(|owned| owned.flow == Flow::Resuming);
+        self.resume_all(&waiting, consumer, metrics);
     }
 
     fn list(&self, topic: TopicId, partition: i32, offset: Offset) -> TopicPartitionList {
@@ -248,14 +272,4 @@ impl Partitions {
         let at = usize::try_from(partition).ok()?;
         self.by_topic[usize::from(topic.0)].get_mut(at)?.as_mut()
     }
-}
-
-fn seek_and_resume(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
-    for element in consumer
-        .seek_partitions(list.clone(), SEEK_TIMEOUT)?
-        .elements()
-    {
-        element.error()?;
-    }
-    consumer.resume(list)
 }

@@ -18,7 +18,8 @@ use rdkafka::bindings as native;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaRespErr;
 
-/// How long the brokers may take: nothing that is held up by it is in danger without the answer.
+/// How long the brokers may take: an assignment waits for it, and so does the next question about
+/// ends. Both go on without an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ids of a plan's topics, as far as the brokers tell.
