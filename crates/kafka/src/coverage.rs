@@ -1,11 +1,12 @@
 //! Is every partition somebody's? Asked now and then for a worker whose share is empty, on a thread
-//! of its own.
+//! of its own; while no worker's is, nobody asks.
 //!
 //! More workers than partitions is nothing unusual: then some have none and all is well. But a group
 //! whose leader saw no topics (they were deleted and made again during a rebalance) gives nothing to
 //! anybody, and librdkafka is content with that for good. So what the group says of its members is
 //! compared with the topics: partitions that nobody has at two checks in a row, while the group is
-//! stable, are said aloud, and the worker joins anew, which makes the leader look again.
+//! stable, are said aloud, and the worker joins anew, which makes the leader look again. Each time
+//! that doesn't help it waits for twice as long: joining stops the others for a moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,38 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const STABLE: &str = "Stable";
 /// So many checks in a row must find a partition without an owner.
 const CHECKS: u32 = 2;
+/// So often that number is doubled at most.
+const DOUBLED: u32 = 5;
+
+/// How often in a row partitions were found without an owner.
+#[derive(Default)]
+struct Streak {
+    checks: u32,
+    rejoins: u32,
+}
+
+impl Streak {
+    /// Once more. Whether that is reason to join anew.
+    fn goes_on(&mut self) -> bool {
+        self.checks += 1;
+        let enough = self.checks >= CHECKS << self.rejoins.min(DOUBLED);
+        if enough {
+            self.checks = 0;
+            self.rejoins += 1;
+        }
+        enough
+    }
+
+    /// There is nothing to be seen: what comes next is counted from the start.
+    fn is_interrupted(&mut self) {
+        self.checks = 0;
+    }
+
+    /// Whether it was said aloud, and isn't over.
+    fn is_told(&self) -> bool {
+        self.rejoins > 0
+    }
+}
 
 /// What a worker without a share knows of the group: why it isn't ready.
 #[derive(Default, Debug)]
@@ -67,12 +100,12 @@ impl CoverageAsker {
         uncovered: Arc<Uncovered>,
     ) -> CoverageAsker {
         let (orders, ordered) = unbounded();
-        let (found, rejoin) = unbounded();
+        let (wanted, rejoin) = unbounded();
         let watch = Watch {
             consumer,
             setup,
             uncovered,
-            found,
+            rejoin: wanted,
         };
         let thread = std::thread::Builder::new()
             .name("kept-coverage".into())
@@ -112,12 +145,12 @@ struct Watch {
     consumer: Arc<BaseConsumer<Context>>,
     setup: Setup,
     uncovered: Arc<Uncovered>,
-    found: Sender<()>,
+    rejoin: Sender<()>,
 }
 
 impl Watch {
     fn run(&self, orders: &Receiver<bool>) {
-        let (mut watched, mut found) = (false, 0);
+        let (mut watched, mut streak) = (false, Streak::default());
         loop {
             let order = match watched {
                 true => orders.recv_timeout(self.setup.check_group_every),
@@ -125,9 +158,10 @@ impl Watch {
             };
             match order {
                 Ok(is_empty) => {
-                    (watched, found) = (is_empty, 0);
+                    watched = is_empty;
+                    streak.is_interrupted();
                     if !watched {
-                        self.uncovered.set(None);
+                        self.settle(&mut streak, "this worker has partitions now");
                     }
                     continue;
                 }
@@ -139,34 +173,42 @@ impl Watch {
                 continue;
             };
             self.uncovered.checks.fetch_add(1, Ordering::Relaxed);
-            let Some(missing) = missing else {
-                found = 0;
-                continue;
-            };
-            if missing.is_empty() {
-                found = 0;
-                self.uncovered.set(None);
-                continue;
-            }
-            found += 1;
-            if found == CHECKS {
-                found = 0;
-                self.tell(&missing);
+            match missing {
+                None => streak.is_interrupted(),
+                Some(missing) if missing.is_empty() => {
+                    self.settle(&mut streak, "every partition has an owner again");
+                }
+                Some(missing) => self.found(&missing, &mut streak),
             }
         }
     }
 
-    fn tell(&self, missing: &BTreeSet<(String, i32)>) {
+    /// Nothing is missing any more, as far as this worker can tell.
+    fn settle(&self, streak: &mut Streak, why: &str) {
+        if std::mem::take(streak).is_told() {
+            self.uncovered.set(None);
+            self.setup.metrics.covered(self.setup.number, why);
+        }
+    }
+
+    fn found(&self, missing: &BTreeSet<(String, i32)>, streak: &mut Streak) {
+        let rejoins = streak.goes_on();
+        if !streak.is_told() {
+            return;
+        }
         let text = format!(
             "no worker of group \"{}\" has {}: the group gave them to nobody",
             self.setup.settings.group,
             listed(missing)
         );
-        let detail = format!("{text}; joining it anew");
-        self.setup.metrics.trouble(Trouble::Other, &detail);
+        if rejoins {
+            let detail = format!("{text}; joining it anew");
+            self.setup.metrics.trouble(Trouble::Other, &detail);
+            // A worker that is gone wants no advice.
+            let _ = self.rejoin.send(());
+        }
+        self.setup.metrics.without_owner(missing.len());
         self.uncovered.set(Some(text));
-        // A worker that is gone wants no advice.
-        let _ = self.found.send(());
     }
 
     /// The partitions of the plan's topics that nobody has; `None` while the group is not stable or
@@ -259,6 +301,22 @@ mod tests {
         for length in 1..24 {
             assert_eq!(assignment(&BYTES[..length]), None, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn each_time_that_joining_anew_does_not_help_it_waits_for_longer() {
+        let mut streak = Streak::default();
+        assert!(!streak.is_told());
+        for pause in [2, 4, 8, 16, 32, 64, 64, 64] {
+            let checks = (1..=1000).find(|_| streak.goes_on());
+            assert_eq!(checks, Some(pause));
+            assert!(streak.is_told());
+        }
+        // Of an unstable group nothing is known: neither that it is over, nor that it goes on.
+        assert!(!streak.goes_on());
+        streak.is_interrupted();
+        let checks = (1..=1000).find(|_| streak.goes_on());
+        assert_eq!((checks, streak.is_told()), (Some(64), true));
     }
 
     #[test]

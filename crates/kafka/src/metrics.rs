@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use events::Reject;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use tracing::{debug, error, info, warn};
 
@@ -82,6 +82,8 @@ impl Trouble {
 pub struct Metrics {
     /// `kept_consumer_lag_messages{topic,partition}`.
     pub(crate) lag: IntGaugeVec,
+    /// `kept_partitions_without_owner`.
+    without_owner: IntGauge,
     commits: Histogram,
     rebalances: IntCounter,
     letters: IntCounter,
@@ -107,6 +109,11 @@ impl Metrics {
         for trouble in Trouble::ALL {
             troubles.with_label_values(&[trouble.as_str()]);
         }
+        let without_owner = IntGauge::new(
+            "kept_partitions_without_owner",
+            "Partitions that the group has given to nobody, as a worker without a share sees it",
+        )?;
+        registry.register(Box::new(without_owner.clone()))?;
         let commits = HistogramOpts::new(
             "kept_commit_seconds",
             "From sending a commit to the broker's yes for all its partitions",
@@ -134,6 +141,7 @@ impl Metrics {
                 "Rejected records that did not reach the dead-letter topic",
             )?,
             lag,
+            without_owner,
             commits,
             troubles,
             quiet: Arc::default(),
@@ -181,6 +189,18 @@ impl Metrics {
     pub(crate) fn assigned(&self, worker: usize, partitions: usize) {
         self.rebalances.inc();
         info!(worker, partitions, "assigned");
+    }
+
+    /// The group has given so many partitions to nobody.
+    pub(crate) fn without_owner(&self, partitions: usize) {
+        let partitions = i64::try_from(partitions).unwrap_or(i64::MAX);
+        self.without_owner.set(partitions);
+    }
+
+    /// What was said of partitions without an owner is over.
+    pub(crate) fn covered(&self, worker: usize, why: &str) {
+        self.without_owner(0);
+        info!(worker, "{why}");
     }
 
     /// A share was not given back in time by the logic.

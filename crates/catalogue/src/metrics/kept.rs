@@ -186,6 +186,13 @@ pub const REBALANCES: OwnFamily = process(
     &[],
     "Assignments that the group has given to this instance's workers",
 );
+/// Partitions that nobody has.
+pub const WITHOUT_OWNER: OwnFamily = process(
+    "kept_partitions_without_owner",
+    Gauge,
+    &[],
+    "Partitions that the group has given to nobody, as a worker without a share sees it",
+);
 /// Troubles with Kafka.
 pub const KAFKA_ERRORS: OwnFamily = process(
     "kept_kafka_errors_total",
@@ -295,7 +302,7 @@ pub const SCRAPE_SECONDS: OwnFamily = process(
 pub const SERIES: OwnFamily = process("kept_series", Gauge, &[], "Series in this exposition");
 
 /// All of them, in the order of the reference page.
-pub const OWN_FAMILIES: [OwnFamily; 35] = [
+pub const OWN_FAMILIES: [OwnFamily; 36] = [
     BUILD_INFO,
     TASKS,
     LAG_SECONDS,
@@ -327,6 +334,7 @@ pub const OWN_FAMILIES: [OwnFamily; 35] = [
     COMMIT_SECONDS,
     COMMIT_FAILURES,
     REBALANCES,
+    WITHOUT_OWNER,
     KAFKA_ERRORS,
     HTTP_ERRORS,
     SCRAPE_SECONDS,

@@ -142,6 +142,7 @@ pub const TEXTS: [Text; 22] = [
         look: &[
             READY,
             "Kafka: do the topics exist, does the group get an assignment?",
+            "`kept_partitions_without_owner` above 0: the group has given partitions to nobody.",
             LOGS,
         ],
         act: &[

@@ -74,12 +74,14 @@ fn partitions_that_nobody_has_are_told_and_the_group_is_joined_anew() {
     support::until(LONG, "it is told", || worker.handle.uncovered().is_some());
     let text = worker.handle.uncovered().unwrap_or_default();
     assert!(text.contains("partition 0, 1 of topic forgotten"), "{text}");
+    let without_owner = || worker.metric("kept_partitions_without_owner", &[]);
+    assert_eq!(without_owner(), Some(2.0));
     worker.until("it joins anew", |seen| seen.assignments > 1);
     stop.store(true, Ordering::Relaxed);
     leads.join().expect("polling does not panic");
     worker.until("its partitions", |seen| seen.count() == 20);
     support::until(LONG, "it is ready again", || {
-        worker.handle.uncovered().is_none()
+        worker.handle.uncovered().is_none() && without_owner() == Some(0.0)
     });
     worker.stop();
 }
