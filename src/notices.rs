@@ -10,6 +10,7 @@ use catalogue::Plan;
 use catalogue::plan::TopicId;
 use pipeline::TaskId;
 use pipeline::port::Notice;
+use pipeline::resume::Source;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use tracing::{debug, error, info, warn};
 
@@ -154,10 +155,10 @@ impl Notices {
                 topic,
                 partition,
                 records,
+                read_before,
             } => {
                 let place = self.place(*topic, *partition);
-                let text = format!("{place}: {records} records were gone before they were read");
-                (6, Loss, text)
+                (6, Loss, gap(&place, *records, *read_before))
             }
             Notice::Recreated {
                 topic,
@@ -234,15 +235,12 @@ impl Notices {
             }
             Notice::TotalsLost {
                 task,
+                from,
                 stored,
                 replay,
             } => {
                 let (task, why) = (self.task(*task), self.nothing_stored(*stored));
-                let text = format!(
-                    "{task} has no usable snapshot and the log doesn't reach back: its totals begin \
-                     at 0, windows and open orders are rebuilt from {replay} records{why}"
-                );
-                (5, Loss, text)
+                (5, Loss, totals_lost(&task, from, *replay, &why))
             }
             Notice::ForeignCommit {
                 topic,
@@ -281,6 +279,38 @@ impl Notices {
         let topic = &self.plan.topics[usize::from(topic.0)].name;
         format!("{topic} partition {partition}")
     }
+}
+
+fn gap(place: &str, unread: u64, read_before: u64) -> String {
+    match (unread, read_before) {
+        (_, 0) => format!("{place}: {unread} records were gone before they were read"),
+        (0, _) => format!(
+            "{place}: no record is missed, but {read_before} that were read before are gone and can't \
+             be read again"
+        ),
+        _ => format!(
+            "{place}: {unread} records were gone before they were read, and {read_before} that were \
+             read before can't be read again"
+        ),
+    }
+}
+
+fn totals_lost(task: &str, from: &Source, replay: u64, why: &str) -> String {
+    let state = match from {
+        Source::Nothing => {
+            return format!(
+                "{task} has no usable snapshot and the log doesn't reach back: its totals begin at 0, \
+                 windows and open orders are rebuilt from {replay} records{why}"
+            );
+        }
+        Source::Snapshot(name) => format!("snapshot {name}"),
+        Source::Memory => "memory".to_owned(),
+    };
+    format!(
+        "{task}: its state lacks records that were in the totals shown, and they are gone from the \
+         log: its totals begin at 0; windows and open orders go on from {state} and {replay} records \
+         after it"
+    )
 }
 
 fn foreign_commit(place: &str, (offset, end): (i64, Option<i64>), used: bool) -> String {
@@ -359,6 +389,7 @@ mod tests {
         };
         let lost = Notice::TotalsLost {
             task,
+            from: Source::Nothing,
             stored: 0,
             replay: 7,
         };

@@ -35,10 +35,10 @@ impl Lineage {
         Lineage::of(4, &[plan], &[starts, zeroed])
     }
 
-    /// This lineage's state at `from` went on to `zeroed` over a gap, and had its totals set to
-    /// zero there.
-    pub fn zeroed(self, from: &[i64], zeroed: &[i64]) -> Lineage {
-        Lineage::of(5, &[self.0], &[from, zeroed])
+    /// This lineage's state, which has its gap behind it, had its totals set to zero at `zeroed`;
+    /// `unread` records of each input were gone before anybody had read them.
+    pub fn zeroed(self, zeroed: &[i64], unread: &[i64]) -> Lineage {
+        Lineage::of(5, &[self.0], &[zeroed, unread])
     }
 
     /// The log is another one than that of `self`: begun anew at `starts`. Not an origin: an old

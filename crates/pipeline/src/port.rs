@@ -16,6 +16,7 @@ use engine::snapshot::Snapshot;
 use events::{EventTime, Record, Reject, Span, WallTime};
 
 use crate::log_id::LogId;
+use crate::resume::Source;
 
 pub use crate::storing::{LoadError, SaveError};
 
@@ -330,11 +331,12 @@ pub enum Notice {
         /// Records to be read again.
         replay: u64,
     },
-    /// No snapshot is left and the log doesn't reach back: windows and open entities are rebuilt,
-    /// totals begin at zero.
+    /// Neither a state nor the log reaches what was shown: totals begin at zero.
     TotalsLost {
         /// Which task.
         task: TaskId,
+        /// Where windows and open entities come from; from nothing they are rebuilt.
+        from: Source,
         /// How many snapshots of it the store has; none of them would do.
         stored: usize,
         /// Records to be read again.
@@ -354,14 +356,16 @@ pub enum Notice {
         /// Otherwise its state is further already.
         used: bool,
     },
-    /// Records that were never read are gone from the log.
+    /// Records that this state lacks are gone from the log.
     Gap {
         /// Which topic.
         topic: TopicId,
         /// Which partition.
         partition: i32,
-        /// How many offsets.
+        /// How many offsets were never read by anybody: what is counted.
         records: u64,
+        /// How many were read before, by a state that is lost: totals begin at zero.
+        read_before: u64,
     },
     /// The log isn't the one that the state was made from: the topic's id or the last record is
     /// another one, or it ends before what is committed. The task begins anew; told once, whatever

@@ -46,9 +46,11 @@ pub(crate) struct Running {
 /// See the file's header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
-    /// Totals are lost: they are set to zero when all inputs are at these offsets.
+    /// Totals are lost: they are set to zero when all inputs are at these offsets. So many records
+    /// of each were gone unread.
     Rebuilding {
         zero_at: Vec<i64>,
+        unread: Vec<u64>,
         turned_away: bool,
     },
     /// Set to zero, but records were turned away.
@@ -96,10 +98,10 @@ impl Running {
             let inputs = self.inputs.iter_mut().zip(origins);
             inputs.for_each(|(input, origin)| input.origin = Some(*origin));
         }
+        let count = |records: &i64| u64::try_from(*records).expect("a gap isn't negative");
         for (input, records) in start.skip.iter().enumerate() {
-            let records = u64::try_from(*records).expect("a gap isn't negative");
-            if records > 0 {
-                self.task.skip(input, records);
+            if *records > 0 {
+                self.task.skip(input, count(records));
             }
         }
         if let (Shown::Reached(reached), false) = (&start.shown, rules.snapshot_offsets) {
@@ -111,6 +113,7 @@ impl Running {
             (Some(zero_at), _) => (
                 Stage::Rebuilding {
                     zero_at: zero_at.clone(),
+                    unread: start.unread(facts).iter().map(count).collect(),
                     turned_away: false,
                 },
                 zero_at.clone(),
@@ -289,6 +292,7 @@ impl Running {
     fn arrived(&mut self, input: usize, offset: i64, rules: Rules) {
         let Stage::Rebuilding {
             zero_at,
+            unread,
             turned_away,
         } = &self.stage
         else {
@@ -302,7 +306,7 @@ impl Running {
             self.progress.hold(input, rules.hold_lost_totals);
             return;
         }
-        self.task.zero_totals();
+        self.task.zero_totals(unread);
         (0..self.inputs.len()).for_each(|input| self.progress.hold(input, false));
         self.stage = match turned_away {
             true => Stage::Zeroed,

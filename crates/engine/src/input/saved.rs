@@ -114,10 +114,10 @@ impl InputState {
         Ok(())
     }
 
-    /// Begins all counting at 0.
-    pub fn zero_totals(&mut self) {
+    /// Begins all counting at 0, but for `unread` records that the log had lost.
+    pub fn zero_totals(&mut self, unread: u64) {
         self.created = None;
-        self.gap = 0;
+        self.gap = unread;
         self.counts.clear();
         self.rejected.fill(0);
         self.late = 0;

@@ -82,9 +82,13 @@ impl Task {
     }
 
     /// State was lost and rebuilt from a part of the log only: cumulative counters begin at 0 here,
-    /// created by the next record that counts; windows and open entities stay.
-    pub fn zero_totals(&mut self) {
-        self.inputs.iter_mut().for_each(InputState::zero_totals);
+    /// created by the next record that counts; windows and open entities stay. `unread`: how many
+    /// records of each input were gone before anybody had read them, which is counted from here on.
+    pub fn zero_totals(&mut self, unread: &[u64]) {
+        debug_assert_eq!(unread.len(), self.inputs.len());
+        for (input, records) in self.inputs.iter_mut().zip(unread) {
+            input.zero_totals(*records);
+        }
         for slot in &mut self.kpis {
             match &mut slot.state {
                 KpiState::Count { state, .. } => state.zero_totals(),

@@ -117,6 +117,16 @@ pub struct Start {
 }
 
 impl Start {
+    /// How many of the records that are gone were never read, by input: where totals are set to
+    /// zero, those up to what is committed were in what was published. They can't be read again,
+    /// but nobody missed them.
+    pub fn unread(&self, inputs: &[InputFacts]) -> Vec<i64> {
+        match self.zero_at {
+            Some(_) => unread(inputs, &self.offsets, &self.skip),
+            None => self.skip.clone(),
+        }
+    }
+
     /// Whether numbers that may have been shown are given up by beginning so.
     pub fn loses(&self) -> bool {
         let unread = self.skip.iter().any(|records| *records > 0);
@@ -238,6 +248,16 @@ fn gap_message(inputs: &[InputFacts], gap: &[i64]) -> String {
          kept_log_gap_records_total), or begin anew with `kept state reset`",
         lost.join(", ")
     )
+}
+
+/// Of the `skip` records from `offsets` on, how many lie behind what is committed, by input.
+fn unread(inputs: &[InputFacts], offsets: &[i64], skip: &[i64]) -> Vec<i64> {
+    let gone = inputs.iter().zip(offsets.iter().zip(skip));
+    gone.map(|(input, (offset, skip))| {
+        let committed = input.committed.as_ref().map_or(*offset, |one| one.0);
+        (offset + skip - committed.max(*offset)).max(0)
+    })
+    .collect()
 }
 
 /// What the commits of a task say together.
@@ -424,7 +444,8 @@ impl Candidate {
                 .zip(reached)
                 .map(|(after, mark)| after.max(*mark))
                 .collect();
-            start.lineage = self.adopted.zeroed(&self.offsets, &zero_at);
+            let unread = unread(question.inputs, &start.offsets, &start.skip);
+            start.lineage = start.lineage.zeroed(&zero_at, &unread);
             start.shown = Shown::Reached(zero_at.clone());
             start.zero_at = Some(zero_at);
         }

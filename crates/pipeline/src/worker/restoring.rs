@@ -224,6 +224,7 @@ impl Worker {
         if start.zero_at.is_some() {
             notice(Notice::TotalsLost {
                 task,
+                from: start.from.clone(),
                 stored,
                 replay,
             });
@@ -231,17 +232,7 @@ impl Worker {
         if name_of(start).is_some_and(|name| name.plan != self.fingerprints[task.group]) {
             notice(Notice::Adopted { task, anew });
         }
-        for (input, records) in start.skip.iter().enumerate() {
-            let records = u64::try_from(*records).unwrap_or(0);
-            if records > 0 {
-                let (topic, partition) = (place(input), task.partition);
-                notice(Notice::Gap {
-                    topic,
-                    partition,
-                    records,
-                });
-            }
-        }
+        gaps(task, start, facts, place).for_each(notice);
     }
 }
 
@@ -320,6 +311,27 @@ fn foreign_commits(
             end: facts.beyond.map(|_| offset),
             used: offset >= start.offsets[input] + start.skip[input],
         })
+    })
+}
+
+/// What is gone of each input.
+fn gaps(
+    task: TaskId,
+    start: &Start,
+    facts: &[InputFacts],
+    place: impl Fn(usize) -> TopicId,
+) -> impl Iterator<Item = Notice> {
+    let unread = start.unread(facts);
+    let inputs = start.skip.iter().zip(unread).enumerate();
+    let inputs = inputs.filter(|(_, (gone, _))| **gone > 0);
+    inputs.map(move |(input, (gone, unread))| {
+        let count = |records: i64| u64::try_from(records).expect("a gap isn't negative");
+        Notice::Gap {
+            topic: place(input),
+            partition: task.partition,
+            records: count(unread),
+            read_before: count(gone - unread),
+        }
     })
 }
 

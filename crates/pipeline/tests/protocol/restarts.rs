@@ -226,15 +226,14 @@ fn a_gap_in_the_log_is_counted_exactly() {
     rig.log(0).start = 17;
     rig.assign();
     rig.pass(2);
-    let gap = |notice: &Notice| matches!(notice, Notice::Gap { records: 7, .. });
-    assert_eq!(rig.told(gap), 1, "{:?}", rig.notices);
+    let told = |notice: &Notice| matches!(notice, Notice::Gap { records: 7, .. });
+    assert_eq!(rig.told(told), 1, "{:?}", rig.notices);
     assert_eq!(
         rig.orders(),
         Some(13),
         "the totals go on: all that was published was saved"
     );
-    let gap: u64 = rig.board[&TASK].inputs.iter().map(|input| input.gap).sum();
-    assert_eq!(gap, 7);
+    assert_eq!(gap(&rig), 7);
 }
 
 #[test]
@@ -245,9 +244,21 @@ fn a_gap_over_records_that_were_published_zeroes_the_totals() {
     rig.assign();
     rig.pass(2);
     assert_eq!(
-        rig.told(|notice| matches!(notice, Notice::Gap { records: 8, .. })),
-        1
+        rig.told(|notice| {
+            matches!(
+                notice,
+                Notice::Gap {
+                    records: 3,
+                    read_before: 5,
+                    ..
+                }
+            )
+        }),
+        1,
+        "five of the eight were read before: {:?}",
+        rig.notices
     );
+    assert_eq!(gap(&rig), 3);
     assert_eq!(
         rig.told(|notice| matches!(notice, Notice::TotalsLost { .. })),
         1
@@ -257,6 +268,42 @@ fn a_gap_over_records_that_were_published_zeroes_the_totals() {
         Some(7),
         "17 would be taken for a reset from 15, and counted twice"
     );
+}
+
+#[test]
+fn records_that_were_read_before_they_were_gone_are_no_gap() {
+    let mut rig = crashed();
+    rig.log(0).start = 15;
+    rig.assign();
+    rig.pass(2);
+    let told = |notice: &Notice| {
+        matches!(
+            notice,
+            Notice::Gap {
+                records: 0,
+                read_before: 5,
+                ..
+            }
+        )
+    };
+    assert_eq!(rig.told(told), 1, "{:?}", rig.notices);
+    assert_eq!((rig.orders(), gap(&rig)), (Some(0), 0));
+}
+
+#[test]
+fn a_gap_is_counted_when_totals_are_lost_with_all_snapshots() {
+    let mut rig = crashed();
+    rig.world.heads.clear();
+    rig.append(0, "order.placed", 10);
+    rig.log(0).start = 18;
+    rig.assign();
+    rig.pass(2);
+    assert_eq!((rig.orders(), gap(&rig)), (Some(7), 3));
+}
+
+/// The records that are gone and were never read, as they are shown.
+fn gap(rig: &Rig) -> u64 {
+    rig.board[&TASK].inputs.iter().map(|input| input.gap).sum()
 }
 
 #[test]

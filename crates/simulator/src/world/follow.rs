@@ -208,7 +208,8 @@ impl World {
                 topic,
                 partition,
                 records,
-            } => self.gap(worker, (*topic, *partition), *records),
+                read_before,
+            } => self.gap(worker, (*topic, *partition), records + read_before),
             Notice::Recreated { .. } if !self.excuse.anew || self.log_gap == LogGap::Stop => {
                 self.fail(Check::Kept, format!("worker {worker}: {notice:?}"));
             }

@@ -347,7 +347,8 @@ fn totals_that_were_lost_begin_at_zero_and_the_rest_stays() {
         let (mut run, _) = snapshot(&case, &mut chance);
         let display = run.display(&mut chance);
         let before = run.task.view(display);
-        run.task.zero_totals();
+        let unread = vec![0; run.task.offsets().count()];
+        run.task.zero_totals(&unread);
         let zeroed = run.task.save(b"");
         let plan = Arc::clone(&case.plan);
         let mut copy = Task::restore(plan, 0, 0, &zeroed).expect("sound").task;
