@@ -11,6 +11,8 @@ use events::Span;
 
 use crate::port::LeaseTime;
 
+/// How long a first commit waits for the first snapshot of its lineage.
+const FIRST_WITHIN: Span = Span::from_seconds(2);
 /// The first snapshot comes this long after reading began.
 const FIRST_AFTER: Span = Span::from_seconds(1);
 /// The pauses after failures.
@@ -35,6 +37,10 @@ pub(crate) struct Saves {
     avoided: Vec<String>,
     failures: u32,
     held_up: Span,
+    /// The present lineage has no snapshot, and the log alone doesn't give it again: committed and
+    /// then lost, its totals and its gaps would be gone. So nothing of it is committed before it is
+    /// saved, unless the store doesn't take it.
+    first_awaited: bool,
 }
 
 #[derive(Debug)]
@@ -47,7 +53,23 @@ struct OnItsWay {
 impl Saves {
     /// Reading begins.
     pub(crate) fn begin(&mut self, at: LeaseTime) {
-        self.due = Some(LeaseTime(at.0 + FIRST_AFTER.0));
+        let after = match self.first_awaited {
+            true => Span::ZERO,
+            false => FIRST_AFTER,
+        };
+        self.due = Some(LeaseTime(at.0 + after.0));
+    }
+
+    /// A lineage begins that the store doesn't have and the log doesn't give again.
+    pub(crate) fn await_first(&mut self) {
+        self.first_awaited = true;
+    }
+
+    /// Whether a commit has to wait for the first snapshot.
+    pub(crate) fn holds_back(&self, at: LeaseTime) -> bool {
+        let sent = self.on_its_way.as_ref();
+        let in_time = sent.is_none_or(|sent| at.0 - sent.since.0 < FIRST_WITHIN.0);
+        self.first_awaited && in_time
     }
 
     /// When the next one is due, if none is on its way.
@@ -85,6 +107,7 @@ impl Saves {
             saved.0 == name && at.0 - saved.1.0 < every.0.saturating_mul(UNCHANGED)
         };
         let avoided = self.avoided.iter().any(|avoided| avoided == name);
+        self.first_awaited &= !avoided;
         let fresh = avoided || self.saved.as_ref().is_some_and(fresh);
         if fresh {
             self.due = Some(LeaseTime(at.0.saturating_add(every.0)));
@@ -113,17 +136,23 @@ impl Saves {
         Some((sent.sections, sent.since))
     }
 
-    /// It went through.
-    pub(crate) fn succeeded(&mut self, name: String, made: LeaseTime, every: Span) {
+    /// It went through; `present`: it is of the present lineage.
+    pub(crate) fn succeeded(&mut self, name: String, made: LeaseTime, every: Span, present: bool) {
         self.failures = 0;
         self.saved = Some((name, made));
-        self.due = Some(LeaseTime(made.0.saturating_add(every.0)));
+        self.first_awaited &= !present;
+        let pause = match self.first_awaited {
+            true => Span::ZERO,
+            false => every,
+        };
+        self.due = Some(LeaseTime(made.0.saturating_add(pause.0)));
     }
 
     /// It did not.
     pub(crate) fn failed(&mut self, at: LeaseTime) {
         let doubled = RETRY_FIRST.0 << self.failures.min(16);
         self.failures += 1;
+        self.first_awaited = false;
         self.due = Some(LeaseTime(at.0 + doubled.min(RETRY_MOST.0)));
     }
 
@@ -173,7 +202,7 @@ mod tests {
             pauses.push((due.0 - seconds(100).0) / 1_000_000);
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
-        saves.succeeded("a".into(), seconds(200), EVERY);
+        saves.succeeded("a".into(), seconds(200), EVERY, true);
         assert_eq!(saves.due(), Some(seconds(210)));
         saves.failed(seconds(210));
         assert_eq!(saves.due(), Some(seconds(212)));
@@ -190,6 +219,46 @@ mod tests {
         assert_eq!(saves.answered("a", Span(1)), None);
     }
 
+    /// A lineage that nothing else would give again.
+    fn new_lineage() -> Saves {
+        let mut saves = Saves::default();
+        saves.await_first();
+        saves.begin(seconds(0));
+        assert_eq!(saves.due(), Some(seconds(0)), "at once");
+        assert!(saves.holds_back(seconds(100)), "it wasn't even sent");
+        saves.sent("a".into(), Vec::new(), seconds(0));
+        saves
+    }
+
+    #[test]
+    fn the_first_commit_of_a_lineage_waits_for_its_first_snapshot() {
+        let mut saves = new_lineage();
+        assert!(saves.holds_back(seconds(1)));
+        assert!(saves.answered("a", Span(1)).is_some());
+        saves.succeeded("a".into(), seconds(0), EVERY, false);
+        assert!(saves.holds_back(seconds(1)), "that was another lineage's");
+        assert_eq!(saves.due(), Some(seconds(0)));
+        saves.succeeded("b".into(), seconds(1), EVERY, true);
+        assert!(!saves.holds_back(seconds(1)));
+        assert_eq!(saves.due(), Some(seconds(11)));
+    }
+
+    #[test]
+    fn the_first_commit_does_not_wait_for_a_store_that_does_not_take_it() {
+        let mut refused = new_lineage();
+        refused.failed(seconds(0));
+        assert!(!refused.holds_back(seconds(0)));
+        let silent = new_lineage();
+        assert!(!silent.holds_back(seconds(2)));
+        let mut unsound = new_lineage();
+        unsound.avoid(vec!["a".into()]);
+        assert!(unsound.puts_off("a", seconds(0), EVERY));
+        assert!(!unsound.holds_back(seconds(0)));
+        let mut known = Saves::default();
+        known.begin(seconds(0));
+        assert!(!known.holds_back(seconds(0)));
+    }
+
     #[test]
     fn an_answer_that_never_comes_is_given_up() {
         let mut saves = Saves::default();
@@ -202,7 +271,7 @@ mod tests {
     #[test]
     fn an_unchanged_state_is_saved_seldom() {
         let mut saves = Saves::default();
-        saves.succeeded("a".into(), seconds(0), EVERY);
+        saves.succeeded("a".into(), seconds(0), EVERY, true);
         assert!(saves.puts_off("a", seconds(10), EVERY));
         assert_eq!(saves.due(), Some(seconds(20)));
         assert!(!saves.puts_off("b", seconds(20), EVERY));

@@ -11,7 +11,9 @@ impl Worker {
     /// Freezes and commits if it is time to.
     pub(super) fn publish(&mut self, effects: &mut Vec<Effect>) {
         let waits = |running: &Running| {
-            !matches!(running.stage, Stage::Serving) && running.is_ready(self.now, self.rules)
+            !matches!(running.stage, Stage::Serving)
+                && running.is_ready(self.now, self.rules)
+                && !running.saves.holds_back(self.at)
         };
         let first = self.tasks.iter().any(waits);
         if self.publisher.is_due(self.at, first) {
@@ -24,7 +26,8 @@ impl Worker {
         let mut offsets = Vec::new();
         let mut views = Vec::new();
         for running in &mut self.tasks {
-            if running.is_ready(self.now, self.rules) {
+            let held_back = running.saves.holds_back(self.at);
+            if running.is_ready(self.now, self.rules) && !held_back {
                 let view = running.task.view(running.progress.display());
                 let topics = &self.plan.groups[running.id.group].topics;
                 for (input, topic) in topics.iter().enumerate() {

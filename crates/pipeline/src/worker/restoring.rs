@@ -157,6 +157,10 @@ impl Worker {
         if !self.rules.own_clocks {
             running.task = running.task.with_shared_clock();
         }
+        let is_stored = start.from != Source::Nothing && running.lineage == start.lineage;
+        if self.options.state && !is_stored && start.origins.is_none() {
+            running.saves.await_first();
+        }
         running.begin(start, &facts, self.rules);
         let lineages: Vec<_> = facts
             .iter()

@@ -83,7 +83,10 @@ impl Worker {
         let detail = match result {
             Ok(_) => {
                 running.task.stored(&sections);
-                running.saves.succeeded(name.to_owned(), made, every);
+                let saved = SnapshotName::parse(name).map(|name| name.lineage);
+                let present = saved == Some(running.lineage);
+                let saves = &mut running.saves;
+                saves.succeeded(name.to_owned(), made, every, present);
                 None
             }
             Err(SaveError::Unavailable(detail)) => Some(detail),

@@ -5,6 +5,7 @@ use pipeline::Input;
 use pipeline::port::{Notice, SaveError};
 
 use crate::plans::{MORNING, SECOND, orders};
+use crate::restarts::crashed;
 use crate::rig::{Rig, TASK};
 
 /// Reads for so long, with a record every second, and says when it was saved, in seconds.
@@ -164,4 +165,38 @@ fn a_gap_that_was_counted_is_counted_after_a_restart() {
         1
     );
     assert_eq!(gap(&rig), 7);
+}
+
+/// Shown is committed: what comes after that must find the same totals and the same gap.
+#[test]
+fn totals_that_begin_at_zero_are_saved_before_they_are_committed() {
+    let mut rig = overtaken();
+    let gap = |rig: &Rig| -> u64 { rig.board[&TASK].inputs.iter().map(|it| it.gap).sum() };
+    while rig.orders().is_none() {
+        rig.pass_a_tenth();
+    }
+    assert_eq!((rig.orders(), gap(&rig)), (Some(7), 3));
+    let mut rig = rig.restart();
+    rig.assign();
+    rig.pass(2);
+    let lost = |notice: &Notice| matches!(notice, Notice::TotalsLost { .. });
+    assert_eq!(rig.told(lost), 0, "{:?}", rig.notices);
+    assert_eq!((rig.orders(), gap(&rig)), (Some(7), 3));
+}
+
+#[test]
+fn totals_that_begin_at_zero_are_shown_while_the_store_is_down() {
+    let mut rig = overtaken();
+    rig.world.store_down = true;
+    rig.pass(2);
+    assert_eq!((rig.orders(), rig.committed(0)), (Some(7), Some(25)));
+}
+
+/// Of what was shown and not saved five records are gone, and three that nobody had read.
+fn overtaken() -> Rig {
+    let mut rig = crashed();
+    rig.append(0, "order.placed", 10);
+    rig.log(0).start = 18;
+    rig.assign();
+    rig
 }
