@@ -111,7 +111,7 @@ fn a_topic_that_is_created_again_while_it_is_read_begins_anew() {
     stage.sell_at_once(20_000);
     // One after the other was made anew: a task may notice both at once, or each by itself.
     let both = 2 * PARTITIONS as usize;
-    within(LONG, "every log is noticed", || {
+    within(2 * LONG, "every log is noticed", || {
         let noticed = noticed(&stage, &kept);
         (noticed.values().filter(|lines| **lines > 0).count() == both).then_some(())
     });
