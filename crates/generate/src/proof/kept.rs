@@ -171,6 +171,25 @@ fn progress() -> Vec<Case> {
             ("the last was 8m ago", gauge(snapshot, 600.0)),
         ],
     ));
+    let failures = |rate: u64| {
+        let reason: Pairs = &[("reason", "put")];
+        series(own::SNAPSHOT_FAILURES.name, reason, rising(rate, STEPS))
+    };
+    cases.extend(pair(
+        "KeptSnapshotOld",
+        minutes(8),
+        [
+            ("the store never worked", vec![failures(1)]),
+            ("nothing stored, nothing failed", vec![failures(0)]),
+        ],
+    ));
+    cases.push(Case {
+        alert: "KeptSnapshotOld",
+        what: "some fail, the last was stored just now",
+        series: vec![failures(1), series(snapshot, PLACE, "0+15x400".to_owned())],
+        at: minutes(18),
+        yes: false,
+    });
     cases.extend(pair(
         "KeptInexact",
         minutes(4),
