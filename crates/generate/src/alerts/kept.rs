@@ -24,6 +24,7 @@ pub const TOO_LATE_SHARE: f64 = 0.001;
 pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
     let mut alerts = presence(book);
     alerts.extend(progress(book));
+    alerts.push(no_events(book));
     alerts.extend(inputs(book));
     alerts.extend(skew(book));
     alerts.extend(losses(book));
@@ -182,6 +183,29 @@ fn no_snapshot(book: &Book<'_>) -> String {
         instances = book.without(&[]),
         reasons = book.without(&["reason"]),
         age = SNAPSHOT_AGE.seconds(),
+    )
+}
+
+/// Nothing at all arrives, and much did within the hour: every alert on a KPI is silent then, since
+/// nothing starts.
+fn no_events(book: &Book<'_>) -> Alert {
+    let all = |window| format!("sum without (topic) ({})", recorded::topic_events(window));
+    let (ten, hour) = (all(recorded::TEN), all(crate::book::HOUR));
+    alert(
+        book,
+        Say {
+            name: "KeptNoEvents",
+            severity: Severity::Warning,
+            expression: format!(
+                "{hour} >= 100\nand {ten} == 0\nunless {} > 0",
+                recorded::behind()
+            ),
+            after: minutes(5),
+            summary: "Not one record has arrived for 10m",
+            description: "All topics are silent for 10m, after {{ $value | humanize }} records in \
+                          the last 1h: either nobody uses the shop, or no producer reaches Kafka. \
+                          Alerts on KPIs can't tell. It ends by itself after an hour of silence.",
+        },
     )
 }
 

@@ -124,8 +124,10 @@ fn of_promise(book: &Book<'_>, kpi: &Kpi) -> String {
     let signs = crate::recording::promise::pipe_signs(book, kpi);
     put(
         &mut text,
-        &format!("- Shop or pipe: `{signs}` counts the signs of a late pipe; events that are not \
-                sent at all leave none"),
+        &format!(
+            "- Shop or pipe: `{signs}` counts the signs of a late pipe; events that are not \
+                sent at all leave none"
+        ),
     );
     text
 }

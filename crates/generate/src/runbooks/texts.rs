@@ -28,7 +28,7 @@ const LOGS: &str =
 const READY: &str = "`/readyz` of each instance: it says what is missing, in words.";
 
 /// One for each alert.
-pub const TEXTS: [Text; 22] = [
+pub const TEXTS: [Text; 23] = [
     Text {
         alert: "PromiseStalled",
         meaning: "Orders come in, wait past their limit, and not one was completed. Customers wait now. \
@@ -199,7 +199,22 @@ pub const TEXTS: [Text; 22] = [
         ],
         act: &[
             "Raise the limit in `[limits]` if memory allows, or mend the key.",
-            "The task is exact again once its state is rebuilt with enough room: `kept state reset` (its help says how) and a start read the log again; what the log has no longer is not counted.",
+            "Only a rebuilt state is exact again: stop all instances, `kept state reset`, start them. That deletes all snapshots and begins where `start` of `[kafka]` says: totals begin anew.",
+        ],
+    },
+    Text {
+        alert: "KeptNoEvents",
+        meaning: "Not one record of any topic has arrived for ten minutes, after a busy hour. Nothing starts, so no alert on \
+            a KPI can fire. It ends by itself after an hour of silence: don't wait for that.",
+        look: &[
+            "Can you place an order? Whether the shop's front door works is the first question.",
+            "The topics' end offsets: do they rise? Then Kept doesn't read them; if not, nobody writes.",
+            LOGS,
+        ],
+        act: &[
+            "Shop down: call whoever runs its front door.",
+            "Shop up, nothing written: the producers' way to Kafka (network, rights, a full disk at the broker).",
+            "Written but not read: restart the instance that owns the partitions; no number is lost.",
         ],
     },
     Text {
