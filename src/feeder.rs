@@ -2,13 +2,14 @@
 //! at the pace of the wall clock. For `kept demo` and `kept shop`.
 //!
 //! Records are stamped with the shop's own times and sent in their order; one that is not delivered
-//! ends it.
+//! ends it. While Kafka is away they wait in the producer's queue, and when that is full here: the
+//! feeder can be stopped all the same.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use anyhow::{Context as _, anyhow, bail};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, never};
 use events::EventTime;
 use kafka::produce::{Outgoing, Producer};
 use simulator::shop::Shop;
@@ -17,6 +18,8 @@ use crate::clock;
 
 /// How often new records are sent.
 const EVERY: Duration = Duration::from_millis(50);
+/// How long it waits for room in the producer's queue before it looks again.
+const ROOM: Duration = Duration::from_millis(5);
 /// How long the broker may take to acknowledge the history.
 const HISTORY_WITHIN: Duration = Duration::from_secs(60);
 /// How long what was sent may take to be acknowledged at the end.
@@ -42,12 +45,12 @@ impl Feeder {
 
     /// Sends all that happened until `time` and waits until Kafka has it.
     pub fn history(&mut self, time: EventTime) -> anyhow::Result<()> {
-        self.send_until(time)?;
+        self.send_until(time, &never())?;
         if !self.producer.flush(HISTORY_WITHIN) {
             let seconds = HISTORY_WITHIN.as_secs();
             bail!("Kafka did not take the shop's history within {seconds} s");
         }
-        self.check()
+        delivered(&self.producer, &self.topics)
     }
 
     /// Goes on at the pace of the wall clock on a thread of its own.
@@ -70,19 +73,25 @@ impl Feeder {
 
     fn run(mut self, stopped: &Receiver<()>) -> anyhow::Result<()> {
         while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-            self.send_until(clock::now().as_event_time())?;
-            self.check()?;
+            self.send_until(clock::now().as_event_time(), stopped)?;
+            delivered(&self.producer, &self.topics)?;
         }
         if !self.producer.flush(END_WITHIN) {
             let seconds = END_WITHIN.as_secs();
             bail!("Kafka did not take the last records within {seconds} s");
         }
-        self.check()
+        delivered(&self.producer, &self.topics)
     }
 
-    fn send_until(&mut self, time: EventTime) -> anyhow::Result<()> {
-        for record in self.shop.until(time) {
-            let topic = self.topics[record.topic];
+    /// Sends all that happened until `time`, or until it is stopped while there is no room.
+    fn send_until(&mut self, time: EventTime, stopped: &Receiver<()>) -> anyhow::Result<()> {
+        let Feeder {
+            shop,
+            producer,
+            topics,
+        } = self;
+        for record in shop.until(time) {
+            let topic = topics[record.topic];
             let outgoing = Outgoing {
                 topic,
                 key: Some(&record.key),
@@ -91,23 +100,38 @@ impl Feeder {
                 // By the key: a real Kafka's topic may have another number of partitions.
                 partition: None,
             };
-            self.producer
-                .send(outgoing)
-                .with_context(|| format!("can't write to {topic}"))?;
+            let refused = || format!("can't write to {topic}");
+            let mut waits = false;
+            while !producer.try_send(outgoing).with_context(refused)? {
+                if !waits {
+                    tracing::warn!("{WAITS}");
+                    waits = true;
+                }
+                if stopped.recv_timeout(ROOM) != Err(RecvTimeoutError::Timeout) {
+                    return Ok(());
+                }
+                delivered(producer, topics)?;
+            }
         }
         Ok(())
     }
+}
 
-    fn check(&self) -> anyhow::Result<()> {
-        match self.producer.last_error() {
-            None => Ok(()),
-            Some(error) => bail!(
-                "records for {} were not delivered: {error}",
-                self.topics.join(", ")
-            ),
-        }
+/// Fails once a record was given up.
+fn delivered(producer: &Producer, topics: &[&str]) -> anyhow::Result<()> {
+    match producer.last_error() {
+        None => Ok(()),
+        Some(error) => bail!(
+            "records for {} were not delivered: {error}",
+            topics.join(", ")
+        ),
     }
 }
+
+/// Said when the queue is full.
+const WAITS: &str = "Kafka doesn't take the records: the shop waits for room";
+/// What is left to say once the panic was printed.
+const PANICKED: &str = "the shop's thread panicked";
 
 /// The running shop.
 pub struct Live {
@@ -119,14 +143,19 @@ pub struct Live {
 impl Live {
     /// Why it ended, if it did.
     pub fn failure(&self) -> Option<anyhow::Error> {
-        self.ended.try_recv().ok().and_then(Result::err)
+        match self.ended.try_recv() {
+            Ok(ended) => ended.err(),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(anyhow!(PANICKED)),
+        }
     }
 
     /// Closes the shop and waits a moment for what is under way. `Err`: not all of it arrived.
     pub fn stop(self) -> anyhow::Result<()> {
         drop(self.stop);
-        // It panicked: that was printed already.
-        let _ = self.thread.join();
+        if self.thread.join().is_err() {
+            bail!(PANICKED);
+        }
         self.ended.try_recv().unwrap_or(Ok(()))
     }
 }

@@ -41,11 +41,11 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     let path = if arguments.live { "/livez" } else { "/readyz" };
     match ask(reachable(settings.http.listen), path) {
         Ok((200, body)) => {
-            eprint!("{body}");
+            say(&body);
             ExitCode::SUCCESS
         }
         Ok((_, body)) => {
-            eprint!("{body}");
+            say(&body);
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -53,6 +53,12 @@ pub fn main(arguments: &Arguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// On stdout, as the answer that was asked for. Whoever closed the pipe does not want it.
+fn say(body: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(body.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Who listens on every address is asked on loopback.

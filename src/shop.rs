@@ -138,7 +138,7 @@ fn open(arguments: &Arguments) -> anyhow::Result<Open> {
 }
 
 impl Open {
-    /// Tells when the incident begins and ends, until a signal.
+    /// Tells when the incident begins and ends, until a signal; a second one ends it at once.
     fn watch(mut self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -148,7 +148,7 @@ impl Open {
             let mut turns = tokio::time::interval(TURN);
             loop {
                 tokio::select! {
-                    _ = signals.next() => return anyhow::Ok(()),
+                    _ = signals.next() => break,
                     _ = turns.tick() => {}
                 }
                 if let Some(failure) = self.live.failure() {
@@ -159,9 +159,13 @@ impl Open {
                     say(&self.notes.remove(0).1);
                 }
             }
-        })?;
-        say("Closing.");
-        self.live.stop()
+            say("Closing.");
+            let stopping = tokio::task::spawn_blocking(move || self.live.stop());
+            tokio::select! {
+                stopped = stopping => stopped?,
+                () = signals.exit_at_next() => Ok(()),
+            }
+        })
     }
 }
 
@@ -216,16 +220,7 @@ fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow
             created.with_context(|| format!("creating topic {topic}"))?;
             say(&format!("Created topic {topic} ({partitions} partitions)."));
         }
-        let deadline = Instant::now() + TOPIC_WITHIN;
-        while admin.partitions(topic)?.is_none() {
-            if Instant::now() >= deadline {
-                bail!(
-                    "topic {topic} is not there {} s after it was created",
-                    TOPIC_WITHIN.as_secs()
-                );
-            }
-            std::thread::sleep(TURN);
-        }
+        await_topic(&admin, topic)?;
     }
     let mut counts = Vec::new();
     let mut records = 0;
@@ -240,6 +235,24 @@ fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow
         );
     }
     Ok(records == 0)
+}
+
+/// Waits until a topic has leaders; what Kafka can't answer in between is asked again.
+fn await_topic(admin: &Admin, topic: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + TOPIC_WITHIN;
+    loop {
+        let answer = admin.partitions(topic);
+        if matches!(answer, Ok(Some(_))) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let seconds = TOPIC_WITHIN.as_secs();
+            let late = format!("topic {topic} is not there {seconds} s after it was created");
+            answer.context(late.clone())?;
+            bail!(late);
+        }
+        std::thread::sleep(TURN);
+    }
 }
 
 fn client(brokers: &str) -> kafka::Settings {

@@ -41,7 +41,7 @@ pub enum Part {
         /// The configuration file
         #[arg(long, value_name = "FILE", default_value = "kept.toml")]
         config: PathBuf,
-        /// A snapshot's name, or a task like shop.events/3 for its newest, both as `list` shows them
+        /// A snapshot's name, a task like shop.events/3 for its newest, or task/name as `verify` says it
         #[arg(value_name = "TASK|NAME")]
         which: String,
     },

@@ -227,12 +227,12 @@ groups:
     rules:
       - alert: PromiseStalled
         expr: vector(1)
-        labels: { severity: critical, owner: fulfilment-team, kpi: fulfilment }
+        labels: { job: kept, severity: critical, owner: fulfilment-team, kpi: fulfilment }
         annotations: { summary: "Nothing <was> completed" }
       - alert: PromiseMissed
         expr: vector(1)
         for: 1h
-        labels: { severity: warning }
+        labels: { job: kept, severity: warning }
       - alert: Watchdog
         expr: vector(1)
       - alert: DiskFull
@@ -290,6 +290,6 @@ fn firing_alerts_are_listed_with_their_runbooks() {
     );
     drop(prometheus);
     until(LONG, "the page says that nobody answers", || {
-        page().contains("Unknown: Prometheus does not answer: can&#39;t connect to")
+        page().contains("Unknown: Prometheus does not answer. What it said last:")
     });
 }

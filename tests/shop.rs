@@ -17,10 +17,15 @@ const LONG: Duration = Duration::from_secs(120);
 const OPEN: &str = "The shop is open";
 
 fn start(name: &str, kafka: &Kafka) -> Process {
+    start_at(name, kafka, "20", "2m")
+}
+
+fn start_at(name: &str, kafka: &Kafka, rate: &str, history: &str) -> Process {
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kept"));
-    command.args(["shop", "--brokers", &kafka.brokers(), "--rate", "20"]);
-    command.args(["--topics", "split", "--partitions", "3", "--history", "2m"]);
+    command.args(["shop", "--brokers", &kafka.brokers(), "--rate", rate]);
+    command.args(["--topics", "split", "--partitions", "3"]);
+    command.args(["--history", history]);
     Process::start(&mut command, &log)
 }
 
@@ -83,6 +88,25 @@ fn the_warehouse_s_topic_is_beside_the_shop_s_and_history_is_sent_once() {
     let mut again = start("shop-again.log", &kafka);
     await_open(&mut again);
     assert!(!again.output().contains("history"), "{}", again.output());
+}
+
+#[test]
+fn it_can_be_ended_while_kafka_is_away_and_its_queue_is_full() {
+    let mut kafka = Kafka::start();
+    let mut shop = start_at("shop-away.log", &kafka, "1000", "1s");
+    await_open(&mut shop);
+    kafka.stop();
+    until(LONG, "the queue is full", || {
+        let ended = shop.ended();
+        assert!(ended.is_none(), "it ended:\n{}", shop.output());
+        shop.output().contains("the shop waits for room")
+    });
+    shop.terminate();
+    // Five seconds for the last records, and some for a busy machine.
+    let status = shop.wait(Duration::from_secs(30));
+    assert_eq!(status.code(), Some(1), "{}", shop.output());
+    let said = shop.output();
+    assert!(said.contains("did not take the last records"), "{said}");
 }
 
 #[test]

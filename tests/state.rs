@@ -153,6 +153,19 @@ fn show_tells_what_is_in_one_by_task_or_by_name() {
 }
 
 #[test]
+fn show_asks_which_task_is_meant_where_several_have_read_equally_far() {
+    let state = State::new("equal", "127.0.0.1:1");
+    let name = state.save(2, 10);
+    assert_eq!(state.save(5, 10), name, "equal offsets, equal names");
+    let shown = state.kept("show", &[&name]);
+    assert_eq!(shown.status.code(), Some(1), "{shown:?}");
+    has(&shown.stderr, &["2 tasks", "(shop/2, shop/5)"]);
+    let shown = state.kept("show", &[&format!("shop/5/{name}")]);
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    has(&shown.stdout, &["shop/5"]);
+}
+
+#[test]
 fn verify_fails_if_one_is_unsound_and_says_which_and_why() {
     let state = State::new("verify", "127.0.0.1:1");
     let (good, bad) = (state.save(0, 10), state.save(1, 20));

@@ -25,6 +25,7 @@ pub fn sources(settings: &Settings, plan: &Arc<Plan>) -> PageSources {
     PageSources {
         runbooks: runbooks(settings, plan),
         prometheus: settings.http.prometheus.clone(),
+        job: settings.generation.job.clone(),
         partitions: Arc::new(move || topics.partitions()),
     }
 }
@@ -53,18 +54,25 @@ struct Topics {
 struct Known {
     partitions: BTreeMap<String, i32>,
     asked: Option<Instant>,
+    /// A thread asks: a slow broker gets one question at a time.
+    asking: bool,
 }
 
 impl Topics {
     /// What is known; asks on the way if that is old.
     fn partitions(self: &Arc<Topics>) -> BTreeMap<String, i32> {
         let mut known = self.known();
-        if known.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
+        let is_old = known.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY);
+        if is_old && !known.asking {
             known.asked = Some(Instant::now());
             let topics = Arc::clone(self);
             let thread = std::thread::Builder::new().name("kept-page".into());
+            let asking = thread.spawn(move || {
+                topics.ask();
+                topics.known().asking = false;
+            });
             // Without a thread nothing is learnt, and the page says that it isn't known.
-            let _ = thread.spawn(move || topics.ask());
+            known.asking = asking.is_ok();
         }
         known.partitions.clone()
     }

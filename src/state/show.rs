@@ -85,23 +85,38 @@ fn entries(plan: &Plan, mut task: Task) -> String {
     text
 }
 
-/// By name in every task, or the one of a task that has read most and was written last.
+/// A task's newest one by the task's name, `task/name`, or a name that only one task has: tasks that
+/// have read equally far have snapshots of one name.
 fn find(opened: &Opened, which: &str) -> Result<(TaskFolder, Stored), String> {
+    let mut named = Vec::new();
     for folder in opened.store.tasks()? {
-        let mut snapshots = opened.store.listing(&folder)?.snapshots;
-        if describe::task(&folder) == which {
+        let snapshots = opened.store.listing(&folder)?.snapshots;
+        let task = describe::task(&folder);
+        if task == which {
             let newest = snapshots.into_iter().max_by_key(|stored| stored.modified);
             let newest = newest.ok_or_else(|| format!("task {which} has no snapshot"))?;
             return Ok((folder, newest));
         }
-        if let Some(at) = snapshots.iter().position(|stored| stored.name == which) {
-            return Ok((folder, snapshots.swap_remove(at)));
+        for stored in snapshots {
+            if stored.name == which || format!("{task}/{}", stored.name) == which {
+                named.push((folder.clone(), stored));
+            }
         }
     }
-    Err(format!(
-        "no task and no snapshot \"{which}\" in {}: see `kept state list`",
-        opened.store.location()
-    ))
+    if named.len() > 1 {
+        let tasks = named.iter().map(|(folder, _)| describe::task(folder));
+        let tasks: Vec<String> = tasks.collect();
+        return Err(format!(
+            "{} tasks have a snapshot of this name: say which as {}/{which} ({})",
+            named.len(),
+            tasks[0],
+            tasks.join(", ")
+        ));
+    }
+    named.pop().ok_or_else(|| {
+        let location = opened.store.location();
+        format!("no task and no snapshot \"{which}\" in {location}: see `kept state list`")
+    })
 }
 
 fn page(

@@ -1,5 +1,6 @@
 //! The image: hadolint's rules, what it copies, who it runs as.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -58,15 +59,31 @@ fn copied(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What the compiler read of the repository to make `kept`, by cargo's own notes.
-fn compiled() -> Vec<String> {
-    let notes = fs::read_to_string(format!("{KEPT}.d")).expect("cargo notes what it reads");
-    let (_, files) = notes.split_once(": ").expect("a rule of make");
-    let top = format!("{}/", root().display());
-    let files = files.split_whitespace();
-    files
-        .filter_map(|file| file.strip_prefix(&top).map(str::to_owned))
-        .collect()
+/// What the compiler read of the repository to make `kept` and its crates, by its own notes beside
+/// what it made. Notes of older builds may be there too; what they name and is gone doesn't count.
+fn compiled() -> BTreeSet<String> {
+    let made = Path::new(KEPT).parent().expect("it is in a folder");
+    let notes = fs::read_dir(made.join("deps")).expect("the crates are there");
+    let notes = notes.map(|entry| entry.expect("it can be read").path());
+    let notes = notes.filter(|path| path.extension().is_some_and(|suffix| suffix == "d"));
+    let mut sources = BTreeSet::new();
+    for path in notes {
+        let text = fs::read_to_string(path).expect("it is text");
+        let Some((_, files)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
+            continue;
+        };
+        let files: Vec<&str> = files.split_whitespace().collect();
+        if files.first().is_some_and(|first| is_of_kept(first)) {
+            sources.extend(files.into_iter().map(str::to_owned));
+        }
+    }
+    sources.retain(|file| root().join(file).exists());
+    sources
+}
+
+/// The source with which a crate of ours begins: relative, as cargo names those of a workspace.
+fn is_of_kept(first: &str) -> bool {
+    first == "src/main.rs" || first.starts_with("crates/") && first.ends_with("/src/lib.rs")
 }
 
 /// What is compiled and not below one of these.

@@ -17,8 +17,10 @@ use crate::stack::Stack;
 const WARM_UP: Duration = Duration::from_secs(5 * 60);
 /// How long an incident lasts.
 const LASTS: Duration = Duration::from_secs(6 * 60);
-/// How long a page may take before the case gives up. What it should take, each case says.
+/// How long a page may take where the issue has no aim.
 const PAGE_WITHIN: Duration = Duration::from_secs(12 * 60);
+/// When a case stops waiting for a page: later than any may take, so that a late one is seen to be late.
+const GIVE_UP: Duration = Duration::from_secs(15 * 60);
 /// How long it may take from the incident's end until everybody was told that it is over.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(20 * 60);
 /// How long nothing may happen in a healthy shop.
@@ -190,7 +192,7 @@ impl Play {
         }
         self.strike(case.trouble);
         let began = Instant::now();
-        self.wait(began, PAGE_WITHIN, |play| play.pages().next().is_some());
+        self.wait(began, GIVE_UP, |play| play.pages().next().is_some());
         let opened = self.stack.opened;
         let page = self.pages().next().map(|page| opened + page.at);
         self.outcome.paged_after = page.map(|page| page.saturating_duration_since(began));

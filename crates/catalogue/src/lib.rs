@@ -268,6 +268,7 @@ fn read_all(
         time,
         limits,
         topics,
+        instance_labels: settings.generation.instance_labels.clone(),
     };
     settings.replaced = from_packs.replaced_by(&from_files);
     let (plan, alerting) =

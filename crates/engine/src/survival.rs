@@ -160,21 +160,38 @@ impl Survival {
         let greatest = self.rows.last()?.age.lowest().seconds();
         let mut found = [greatest; N];
         let mut next = 0;
-        let mut at_risk = 0u64;
-        let mut surviving = 1.0;
-        for row in &self.rows {
-            if row.completed > 0 {
-                surviving *= 1.0 - row.completed as f64 / exposed(row, at_risk);
-            }
-            // A tenth of a millionth: the product's rounding must not hide a quantile just reached.
-            while next < N && surviving <= 1.0 - quantiles[next] + 1e-7 {
-                found[next] = row.age.lowest().seconds();
+        for (age, surviving) in self.curve() {
+            while next < N && is_reached(surviving, quantiles[next]) {
+                found[next] = age.lowest().seconds();
                 next += 1;
             }
-            at_risk = (at_risk + row.entered).saturating_sub(row.completed + row.left);
         }
         Some(found)
     }
+
+    /// Whether so many completed that the quantile is an age, and not the greatest age at risk as
+    /// a lower bound. True where no order was at risk: then there is no quantile either.
+    pub fn reaches(&self, quantile: f64) -> bool {
+        let end = self.curve().last();
+        end.is_none_or(|(_, surviving)| is_reached(surviving, quantile))
+    }
+
+    /// The share that is open still after each age.
+    fn curve(&self) -> impl Iterator<Item = (Bucket, f64)> {
+        let rows = self.rows.iter();
+        rows.scan((0u64, 1.0), |(at_risk, surviving), row| {
+            if row.completed > 0 {
+                *surviving *= 1.0 - row.completed as f64 / exposed(row, *at_risk);
+            }
+            *at_risk = (*at_risk + row.entered).saturating_sub(row.completed + row.left);
+            Some((row.age, *surviving))
+        })
+    }
+}
+
+/// A tenth of a millionth: the product's rounding must not hide a quantile just reached.
+fn is_reached(surviving: f64, quantile: f64) -> bool {
+    surviving <= 1.0 - quantile + 1e-7
 }
 
 /// How many were at risk in a bucket, given those at risk at its beginning. Ages within a bucket
@@ -235,5 +252,22 @@ mod tests {
         one.merge(&two);
         assert_eq!(one, both);
         assert_eq!(Survival::default().quantiles([0.5]), None);
+        assert!(Survival::default().reaches(0.5));
+    }
+
+    #[test]
+    fn a_lower_bound_is_told_from_a_quantile() {
+        // Ten that completed within one bucket: p95 and p99 are the same age, and exact.
+        let mut table = Survival::default();
+        table.add_completed(Span::ZERO, seconds(60), 10);
+        table.fold();
+        let [p95, p99] = table.quantiles([0.95, 0.99]).expect("orders were at risk");
+        assert_eq!(p95, p99);
+        assert!(table.reaches(0.95) && table.reaches(0.99));
+        // As many that are open at a greater age: half of them are known to take longer.
+        table.add_left(Span::ZERO, seconds(90), 10);
+        table.fold();
+        assert!(table.reaches(0.5));
+        assert!(!table.reaches(0.95));
     }
 }

@@ -121,6 +121,10 @@ fn severity_route(
         ("group_by".to_owned(), texts(group_by)),
         ("repeat_interval".to_owned(), text(repeat)),
     ];
+    if severity == Severity::Critical {
+        // Worse news of what was paged already don't wait for five minutes.
+        pairs.push(("group_interval".to_owned(), text("1m")));
+    }
     let by_owner: Vec<Yaml> = owners
         .iter()
         .map(|owner| {
@@ -165,10 +169,15 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
             &[of_kpi.clone(), equals("level", "part")],
             &["job", "kpi"],
         ),
-        // A page on the whole KPI says more than its tickets.
+        // A page on the whole KPI says more than its tickets, but for the one to a step's owner, whom
+        // nobody has paged.
         inhibition(
             &[critical, of_kpi.clone(), equals("level", "all")],
-            &[of_kpi.clone(), "severity=~\"warning|info\"".to_owned()],
+            &[
+                of_kpi.clone(),
+                "severity=~\"warning|info\"".to_owned(),
+                "alertname!=\"PromiseEventsMissing\"".to_owned(),
+            ],
             &["job", "kpi"],
         ),
         // Stalled is missed, and missed burns.

@@ -47,6 +47,18 @@ pub struct Outgoing<'a> {
     pub partition: Option<i32>,
 }
 
+/// As librdkafka takes it.
+type Record<'a> = BaseRecord<'a, [u8], [u8]>;
+
+fn base_record(outgoing: Outgoing<'_>) -> Record<'_> {
+    let mut record = BaseRecord::to(outgoing.topic);
+    record.key = outgoing.key;
+    record.payload = outgoing.value;
+    record.timestamp = outgoing.timestamp.map(|time| time.0 / 1000);
+    record.partition = outgoing.partition;
+    record
+}
+
 /// Counts shared with librdkafka's thread.
 #[derive(Default)]
 struct Counts {
@@ -120,21 +132,29 @@ impl Producer {
         outgoing: Outgoing<'_>,
         headers: Option<OwnedHeaders>,
     ) -> Result<(), KafkaError> {
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(outgoing.topic);
-        record.key = outgoing.key;
-        record.payload = outgoing.value;
-        record.timestamp = outgoing.timestamp.map(|time| time.0 / 1000);
-        record.partition = outgoing.partition;
+        let mut record = base_record(outgoing);
         record.headers = headers;
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    std::thread::sleep(ROOM);
-                }
-                Err((error, _)) => return Err(error),
+        while let Some(back) = self.offer(record)? {
+            record = back;
+            std::thread::sleep(ROOM);
+        }
+        Ok(())
+    }
+
+    /// Hands a record over if there is room for it now; false: the queue is full. For whoever must
+    /// be able to stop while Kafka is away. An error: it can never be written.
+    pub fn try_send(&self, outgoing: Outgoing<'_>) -> Result<bool, KafkaError> {
+        Ok(self.offer(base_record(outgoing))?.is_none())
+    }
+
+    /// Gives the record back where there is no room.
+    fn offer<'a>(&self, record: Record<'a>) -> Result<Option<Record<'a>>, KafkaError> {
+        match self.producer.send(record) {
+            Ok(()) => Ok(None),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                Ok(Some(back))
             }
+            Err((error, _)) => Err(error),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Tries whether a store takes snapshots, before the first one is due.
 //!
-//! A trial writes an object that nobody takes for a snapshot and deletes it again. Its name is the
-//! process' own, so that two of them don't meet.
+//! A trial makes an object that nobody takes for a snapshot, under a name that can't be guessed, and
+//! deletes it again. What is there already is never written to.
 
 use std::fs;
-use std::io;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::depot::Depot;
@@ -18,8 +19,7 @@ pub(crate) fn folder(folder: &Path) -> Result<(), String> {
     let there = above.find(|path| path.exists());
     let there = there.ok_or_else(|| format!("{} is in no folder", folder.display()))?;
     let file = there.join(name());
-    let tried = fs::write(&file, CONTENT).and_then(|()| fs::remove_file(&file));
-    tried.map_err(|error| {
+    try_file(&file).map_err(|error| {
         let what = match there == folder {
             true => "can't be written to".to_owned(),
             false => format!("can't be made in {}", there.display()),
@@ -30,6 +30,13 @@ pub(crate) fn folder(folder: &Path) -> Result<(), String> {
         };
         format!("{} {what}: {error}", folder.display())
     })
+}
+
+/// Makes the file, which must not be there, and removes it.
+fn try_file(file: &Path) -> io::Result<()> {
+    let made = fs::File::create_new(file);
+    let written = made?.write_all(CONTENT);
+    fs::remove_file(file).and(written)
 }
 
 /// Lists the group's folder, writes into it and deletes that again.
@@ -50,5 +57,5 @@ pub(crate) async fn bucket(depot: &Depot) -> Result<(), String> {
 }
 
 fn name() -> String {
-    format!("kept-check-{}", std::process::id())
+    format!("kept-check-{:016x}", RandomState::new().hash_one(CONTENT))
 }

@@ -46,12 +46,16 @@ fn help(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it must say what the KPI is".to_owned()),
         text if text.contains('\n') => Err("it must be one line".to_owned()),
+        text if text.contains("{{") => {
+            Err("it can't have \"{{\": texts of alerts are templates".to_owned())
+        }
         text => Ok(text.trim_end_matches('.').to_owned()),
     }
 }
 
-/// Labels that Prometheus or Kept set themselves.
-const RESERVED: [&str; 19] = [
+/// Labels that Prometheus, Kept, or its rules and alerts set themselves: an alert that sets a label of
+/// its expression makes two of its parts one, and Prometheus then refuses all of them.
+const RESERVED: [&str; 23] = [
     "le",
     "quantile",
     "job",
@@ -71,6 +75,10 @@ const RESERVED: [&str; 19] = [
     "label",
     "severity",
     "alertname",
+    "level",
+    "owner",
+    "bound",
+    "limit",
 ];
 
 /// Identities: each value would be a series of its own, without end.
@@ -102,6 +110,7 @@ fn dimensions(section: &Section<'_>, builder: &mut Builder<'_>) -> Vec<Dimension
             continue;
         };
         check_label(&name, section.problems);
+        check_is_kept(&name, builder.instance_labels, section.problems);
         if by.iter().any(|other| other.name == name.value) {
             section.problems.add(
                 &name.place,
@@ -169,6 +178,20 @@ fn check_label(name: &Sited<String>, problems: &Problems) {
     } else {
         return;
     };
+    problems.add(&name.place, message);
+}
+
+/// Rules drop the labels of instances before they add up: of two values of such a dimension only the
+/// greater number would be left.
+fn check_is_kept(name: &Sited<String>, instance_labels: &[String], problems: &Problems) {
+    let text = &name.value;
+    if text == "instance" || !instance_labels.contains(text) {
+        return;
+    }
+    let message = format!(
+        "label \"{text}\" is one of \"instance_labels\" in [generate], which rules drop: name the \
+         field otherwise, or set \"instance_labels\" without it"
+    );
     problems.add(&name.place, message);
 }
 

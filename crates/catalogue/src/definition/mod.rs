@@ -95,6 +95,8 @@ pub(crate) struct Frame {
     pub time: TimeRules,
     pub limits: Limits,
     pub topics: Vec<Topic>,
+    /// The labels that rules drop: no dimension may be one of them.
+    pub instance_labels: Vec<String>,
 }
 
 /// Reads all definitions, with the thresholds of their alerts by `KpiId`. Both are good only if no
@@ -104,7 +106,7 @@ pub(crate) fn plan(
     definitions: &Definitions,
     problems: &Problems,
 ) -> (Plan, Vec<Alerting>) {
-    let mut builder = Builder::new(&frame.topics, problems);
+    let mut builder = Builder::new(&frame.topics, &frame.instance_labels, problems);
     let list = &definitions.0;
     let mut kpis: Vec<Option<Kpi>> = list
         .iter()
@@ -134,6 +136,7 @@ pub(crate) fn plan(
         time,
         limits,
         topics,
+        ..
     } = frame;
     let groups = groups::of(topics.len(), &good);
     let plan = Plan {

@@ -19,6 +19,8 @@ use crate::text::tree::{Entry, Node, Table, Value};
 pub(crate) struct Builder<'a> {
     pub problems: &'a Problems,
     pub topics: &'a [Topic],
+    /// The labels that rules drop.
+    pub instance_labels: &'a [String],
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
     /// The thresholds of each KPI's alerts, by its id, in the order of reading.
@@ -64,10 +66,15 @@ fn way_out(place: &Place) -> &'static str {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(topics: &'a [Topic], problems: &'a Problems) -> Builder<'a> {
+    pub fn new(
+        topics: &'a [Topic],
+        instance_labels: &'a [String],
+        problems: &'a Problems,
+    ) -> Builder<'a> {
         Builder {
             problems,
             topics,
+            instance_labels,
             types: Vec::new(),
             fields: Vec::new(),
             alerting: Vec::new(),

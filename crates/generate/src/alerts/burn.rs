@@ -33,8 +33,13 @@ pub struct Burn {
 impl Burn {
     /// The least orders in the long window: a single broken one (or nine) must not reach the share.
     pub fn minimum_orders(&self, at_least: u64) -> u64 {
-        at_least.max((self.broken as f64 / self.share).floor() as u64 + 1)
+        fewest(at_least, self.broken, self.share)
     }
+}
+
+/// The least orders, never below `at_least`, among which so many broken ones are less than the share.
+pub fn fewest(at_least: u64, broken: u64, share: f64) -> u64 {
+    at_least.max((broken as f64 / share).floor() as u64 + 1)
 }
 
 /// A share above this is out of reach within the windows.

@@ -24,6 +24,7 @@ pub const TOO_LATE_SHARE: f64 = 0.001;
 pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
     let mut alerts = presence(book);
     alerts.extend(progress(book));
+    alerts.push(no_events(book));
     alerts.extend(inputs(book));
     alerts.extend(skew(book));
     alerts.extend(losses(book));
@@ -43,7 +44,9 @@ fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
     let keep_firing = match say.severity {
         Severity::Critical => PAGE_KEEPS,
         Severity::Warning => TICKET_KEEPS,
-        Severity::Info => Span::ZERO,
+        // The Watchdog never ends.
+        Severity::Info if say.name == "Watchdog" => Span::ZERO,
+        Severity::Info => TICKET_KEEPS,
     };
     Alert {
         name: say.name,
@@ -105,7 +108,7 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
             after: minutes(2),
             summary: "No Kept is scraped at all",
             description: "Prometheus has no living target of Kept for 2m: the shop's promise is \
-                          not watched, and no other alert of Kept's can fire.",
+                          not watched, and alerts on its KPIs can't fire.",
         },
     );
     alert.labels.push(("job", book.generation.job.clone()));
@@ -115,7 +118,6 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
 fn progress(book: &Book<'_>) -> Vec<Alert> {
     let say = |say| alert(book, say);
     let clock = partition_max(kept::CLOCK.name);
-    let snapshot = kept::SNAPSHOT_SUCCESS.name;
     let ten = recorded::TEN;
     vec![
         say(Say {
@@ -123,9 +125,10 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
             severity: Severity::Critical,
             expression: format!("{} > 0", recorded::behind()),
             after: minutes(3),
-            summary: "Kept is behind with {{ $value }} partitions",
-            description: "{{ $value }} partitions lag by more than 1m or are not served yet. Their \
-                          numbers are old: alerts on promises are silent until it has caught up.",
+            summary: "Kept is behind: {{ $value }} tasks or partitions",
+            description: "{{ $value }} signs: partitions that lag by more than 1m, and tasks that \
+                          are not served yet (one may be both). Their numbers are old: alerts on \
+                          promises are silent until it has caught up.",
         }),
         say(Say {
             name: "KeptClockStalled",
@@ -146,16 +149,15 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
         say(Say {
             name: "KeptSnapshotOld",
             severity: Severity::Warning,
-            expression: format!(
-                "time() - max {} ({snapshot}) > {}",
-                book.without(&[]),
-                SNAPSHOT_AGE.seconds()
-            ),
+            expression: no_snapshot(book),
             after: minutes(5),
-            summary: "The last snapshot is {{ $value | humanizeDuration }} old",
-            description: "No snapshot was stored for {{ $value | humanizeDuration }}: after a crash \
-                          so much has to be read again, and once the log is shorter than that, it \
-                          can't.",
+            summary: "{{ if $labels.partition }}The last snapshot is {{ $value | humanizeDuration }} \
+                      old{{ else }}No snapshot can be stored: {{ $value | humanize }} failed{{ end }}",
+            description: "{{ if $labels.partition }}No snapshot of {{ $labels.topic }}/\
+                          {{ $labels.partition }} was stored for {{ $value | humanizeDuration }}\
+                          {{ else }}In 15m {{ $value | humanize }} snapshots failed and none was \
+                          stored{{ end }}: after a crash so much has to be read again, and once the \
+                          log is shorter than that, it can't.",
         }),
         say(Say {
             name: "KeptInexact",
@@ -167,6 +169,44 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
                           and counts may be too low until the task is rebuilt.",
         }),
     ]
+}
+
+/// Old by partition; or, where a store never worked and no partition has a time to be old by, only
+/// failures in all that time.
+fn no_snapshot(book: &Book<'_>) -> String {
+    let (success, failures) = (kept::SNAPSHOT_SUCCESS.name, kept::SNAPSHOT_FAILURES.name);
+    let window = minutes(15);
+    format!(
+        "time() - max {instances} ({success}) > {age}\n\
+         or sum {reasons} (increase({failures}[{window}])) > 0\n\
+         unless on (job) {success}",
+        instances = book.without(&[]),
+        reasons = book.without(&["reason"]),
+        age = SNAPSHOT_AGE.seconds(),
+    )
+}
+
+/// Nothing at all arrives, and much did within the hour: every alert on a KPI is silent then, since
+/// nothing starts.
+fn no_events(book: &Book<'_>) -> Alert {
+    let all = |window| format!("sum without (topic) ({})", recorded::topic_events(window));
+    let (ten, hour) = (all(recorded::TEN), all(crate::book::HOUR));
+    alert(
+        book,
+        Say {
+            name: "KeptNoEvents",
+            severity: Severity::Warning,
+            expression: format!(
+                "{hour} >= 100\nand {ten} == 0\nunless {} > 0",
+                recorded::behind()
+            ),
+            after: minutes(5),
+            summary: "Not one record has arrived for 10m",
+            description: "All topics are silent for 10m, after {{ $value | humanize }} records in \
+                          the last 1h: either nobody uses the shop, or no producer reaches Kafka. \
+                          Alerts on KPIs can't tell. It ends by itself after an hour of silence.",
+        },
+    )
 }
 
 fn inputs(book: &Book<'_>) -> Vec<Alert> {

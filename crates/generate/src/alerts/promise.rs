@@ -8,13 +8,13 @@ use catalogue::metrics::SeriesId;
 use catalogue::plan::{END_STEP, Keyed, Kpi, KpiId, Promise};
 use events::Span;
 
-use super::burn::{Burn, pairs};
-use super::text::{place, shop_or_pipe, worst};
+use super::burn::{Burn, fewest, pairs};
+use super::text::{pipe, place, shop_or_pipe, worst};
 use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
 use crate::book::{Book, FAST};
 use crate::promql::{Level, increase, is_any, minutes, number, sum};
 use crate::recording::kept::{TEN, events_by_type};
-use crate::recording::promise::{Shares, stall_window};
+use crate::recording::promise::{Shares, missing_window, stall_window};
 use crate::rule::{Alert, Severity};
 
 /// A promise that alerts are made of.
@@ -84,11 +84,14 @@ impl Subject<'_> {
         let window = stall_window(self.promise);
         let overdue = sum(&prefix, &book.metric(kpi, SeriesId::Overdue));
         let completed = increase(&prefix, &book.metric(kpi, SeriesId::Completed), window);
+        // Lost orders of the day stay overdue: in a quiet night nothing completes because nothing
+        // starts, and nobody need wake.
+        let started = increase(&prefix, &book.metric(kpi, SeriesId::Started), window);
         let least = book.alerting(self.id).stalled_overdue;
         let (help, within, place) = (&kpi.help, self.promise.within, place(kpi, level));
         Alert {
             expression: format!(
-                "{overdue} >= {least}\nand {completed} == 0\n{}",
+                "{overdue} >= {least}\nand {completed} == 0\nand {started} > 0\n{}",
                 unless_behind(kpi, level, &[])
             ),
             after: minutes(1),
@@ -96,8 +99,8 @@ impl Subject<'_> {
                 "{help}: nothing completed in {window}{place}, {{{{ $value }}}} overdue"
             ),
             description: format!(
-                "No order was completed in the last {window}{place}, and {{{{ $value }}}} are open \
-                 longer than {within}. {}",
+                "Orders start, none was completed in the last {window}{place}, and {{{{ $value }}}} \
+                 are open longer than {within}. {}",
                 self.why(level)
             ),
             ..self.alert("PromiseStalled", level, Severity::Critical)
@@ -109,7 +112,8 @@ impl Subject<'_> {
         let shares = Shares::new(book, kpi, level);
         let (errors, judged) = (shares.errors(FAST), shares.judged(FAST));
         let alerting = book.alerting(self.id);
-        let (share, least) = (number(alerting.missed_share), alerting.minimum_orders);
+        let share = number(alerting.missed_share);
+        let least = fewest(alerting.minimum_orders, 1, alerting.missed_share);
         let (help, within, place) = (&kpi.help, self.promise.within, place(kpi, level));
         let promised = number(self.promise.objective * 100.0);
         Alert {
@@ -192,14 +196,17 @@ impl Subject<'_> {
 
     fn missing_event(&self, event: &Keyed, step: &str, owner: Option<String>) -> Alert {
         let Subject { book, kpi, .. } = self;
-        let flow = |keyed: &Keyed| {
-            let types = book.types(&keyed.event);
-            let matcher = is_any("type", &types);
-            format!("sum without (type) ({}{{{matcher}}})", events_by_type())
+        let (window, within) = (missing_window(self.promise), self.promise.within);
+        let types = book.types(&event.event);
+        let arrived = format!("{}{{{}}}", events_by_type(), is_any("type", &types));
+        let ends = if window == TEN {
+            arrived
+        } else {
+            format!("max_over_time({arrived}[{window}])")
         };
-        let (starts, ends) = (flow(&self.promise.start), flow(event));
-        let names = book.types(&event.event).join(", ");
-        let started = book.types(&self.promise.start.event).join(", ");
+        // Those that started a limit ago: what should follow them is due by now.
+        let started = increase("job", &book.metric(kpi, SeriesId::Started), window);
+        let names = types.join(", ");
         let least = book.alerting(self.id).minimum_orders;
         let mut alert = self.alert("PromiseEventsMissing", Level::All, Severity::Warning);
         alert.labels.push(("step", step.to_owned()));
@@ -207,15 +214,16 @@ impl Subject<'_> {
         let help = &kpi.help;
         Alert {
             expression: format!(
-                "{starts} >= {least}\nunless {ends} > 0\n{}",
+                "{started} offset {within} >= {least}\nunless sum without (type) ({ends}) > 0\n{}",
                 unless_behind(kpi, Level::All, &[])
             ),
             after: minutes(5),
-            summary: format!("{help}: no {names} for {TEN}"),
+            summary: format!("{help}: no {names} for {window}"),
             description: format!(
-                "In the last {TEN} {{{{ $value | humanize }}}} {started} arrived and not one \
-                 {names}: either that service has stopped, or its events don't reach Kafka. {}",
-                shop_or_pipe(book, kpi)
+                "{{{{ $value | humanize }}}} orders that started in {window} are due since their limit \
+                 of {within}, and in the last {window} not one {names} arrived: either that service \
+                 has stopped, or its events don't reach Kafka. {}",
+                pipe(book, kpi)
             ),
             ..alert
         }

@@ -7,6 +7,7 @@
 use catalogue::metrics::{LONGEST_WITH_OPEN, SeriesId};
 use catalogue::plan::{Funnel, Kind, Kpi, KpiId, Ratio};
 
+use super::burn::fewest;
 use super::{OVERVIEW_DASHBOARD, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
 use crate::book::Book;
 use crate::promql::{Level, is, minutes, number, sum};
@@ -27,7 +28,7 @@ pub fn alerts(book: &Book<'_>, id: KpiId, kpi: &Kpi) -> Vec<Alert> {
 }
 
 fn alert(book: &Book<'_>, id: KpiId, kpi: &Kpi, bound: &str, sign: &str, limit: f64) -> Alert {
-    let judged = judged(book, id, kpi);
+    let judged = judged(book, id, kpi, bound, limit);
     let window = &kpi.windows[book.alerting(id).window].label;
     let help = &kpi.help;
     let (limit, is_seconds) = (number(limit), matches!(kpi.kind, Kind::Promise(_)));
@@ -74,29 +75,45 @@ struct Judged {
     what: String,
 }
 
-fn judged(book: &Book<'_>, id: KpiId, kpi: &Kpi) -> Judged {
+/// The least events of a share: a single one more, or less, must not reach the limit alone.
+fn least_events(at_least: u64, bound: &str, limit: f64) -> u64 {
+    let share = if bound == "max" { limit } else { 1.0 - limit };
+    if share > 0.0 && share < 1.0 {
+        fewest(at_least, 1, share)
+    } else {
+        at_least
+    }
+}
+
+fn judged(book: &Book<'_>, id: KpiId, kpi: &Kpi, bound: &str, limit: f64) -> Judged {
     let alerting = book.alerting(id);
     let window = &kpi.windows[alerting.window];
     let in_window = is("window", &window.label);
-    let least = alerting.minimum_events;
+    let least = least_events(alerting.minimum_events, bound, limit);
     match &kpi.kind {
         Kind::Count(_) => {
             let name = sum("job", &book.metric(kpi, SeriesId::EventsInWindow));
+            // After a first start a window fills from nothing: it must have been there for its length.
+            let enough = match bound {
+                "min" => format!("\nand {name}{{{in_window}}} offset {}", window.length),
+                _ => String::new(),
+            };
             Judged {
                 value: format!("{name}{{{in_window}}}"),
-                enough: String::new(),
+                enough,
                 extra: &["window"],
                 what: format!("{} (events)", kpi.help),
             }
         }
-        Kind::Ratio(definition) => of_ratio(book, id, kpi, definition),
+        Kind::Ratio(definition) => of_ratio(book, id, kpi, definition, least),
         Kind::Funnel(funnel) => of_funnel(book, kpi, funnel, &in_window, least),
         Kind::Promise(_) => {
-            let series = if window.length <= LONGEST_WITH_OPEN {
-                SeriesId::AllWithOpen
+            let (series, whose) = if window.length <= LONGEST_WITH_OPEN {
+                (SeriesId::AllWithOpen, "orders, open ones with it")
             } else {
-                SeriesId::AllDurationInWindow
+                (SeriesId::AllDurationInWindow, "completed orders")
             };
+            let least = alerting.minimum_events;
             let quantile = kpi
                 .target
                 .and_then(|target| target.quantile)
@@ -114,7 +131,7 @@ fn judged(book: &Book<'_>, id: KpiId, kpi: &Kpi) -> Judged {
                 ),
                 extra: &["window", "q"],
                 what: format!(
-                    "{}, the slowest of {} % of the orders, open ones with it",
+                    "{}, the slowest of {} % of the {whose}, on the worst instance",
                     kpi.help,
                     number(quantile * 100.0)
                 ),
@@ -123,10 +140,9 @@ fn judged(book: &Book<'_>, id: KpiId, kpi: &Kpi) -> Judged {
     }
 }
 
-fn of_ratio(book: &Book<'_>, id: KpiId, kpi: &Kpi, definition: &Ratio) -> Judged {
+fn of_ratio(book: &Book<'_>, id: KpiId, kpi: &Kpi, definition: &Ratio, least: u64) -> Judged {
     let alerting = book.alerting(id);
     let window = kpi.windows[alerting.window].length;
-    let least = alerting.minimum_events;
     let value = ratio::name(book, kpi, Level::All, window);
     let below = ratio::denominator(book, kpi, definition, window);
     let money = |part| ratio::has_currency(book, part);

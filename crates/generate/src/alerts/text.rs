@@ -32,9 +32,21 @@ pub fn place(kpi: &Kpi, level: Level) -> String {
     }
 }
 
-/// Whether it is the shop or the pipe, with the numbers that say so.
+/// Whether there are signs that it is the pipe, with the numbers that say so. Never that it is the
+/// shop: events that are not sent at all leave no sign here.
 pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi) -> String {
     let signs = promise::pipe_signs(book, kpi);
+    format!(
+        "{{{{ with query (printf `{signs}{{job=%q}}` $labels.job) }}}}\
+         {{{{ if gt (. | first | value) 0.0 }}}}It may be the pipe: look there first. \
+         {{{{ else }}}}No sign of a late pipe; whether the events are sent at all, Kept can't see. \
+         {{{{ end }}}}{{{{ end }}}}{}",
+        pipe(book, kpi)
+    )
+}
+
+/// The numbers of the pipe, without a verdict.
+pub fn pipe(book: &Book<'_>, kpi: &Kpi) -> String {
     let lag = asked(
         &format!("{}{{job=%q}}", kept::worst_lag()),
         "humanizeDuration",
@@ -48,10 +60,7 @@ pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi) -> String {
         kept::mean_delay()
     );
     format!(
-        "{{{{ with query (printf `{signs}{{job=%q}}` $labels.job) }}}}\
-         {{{{ if gt (. | first | value) 0.0 }}}}It may be the pipe: look there first. \
-         {{{{ else }}}}It is the shop: the pipe is on time. {{{{ end }}}}{{{{ end }}}}\
-         Pipe: lag {lag}, slowest source {delay}, judged too early in the last hour {too_early}."
+        "Pipe: lag {lag}, slowest source {delay}, judged too early in the last hour {too_early}."
     )
 }
 

@@ -96,6 +96,7 @@ fn cases(book: &Book<'_>) -> Vec<Case> {
     let mut cases = presence();
     cases.extend(progress());
     cases.extend(clock(book));
+    cases.extend(silence(book));
     cases.extend(inputs());
     cases.extend(skew(book));
     cases.extend(losses());
@@ -171,6 +172,25 @@ fn progress() -> Vec<Case> {
             ("the last was 8m ago", gauge(snapshot, 600.0)),
         ],
     ));
+    let failures = |rate: u64| {
+        let reason: Pairs = &[("reason", "put")];
+        series(own::SNAPSHOT_FAILURES.name, reason, rising(rate, STEPS))
+    };
+    cases.extend(pair(
+        "KeptSnapshotOld",
+        minutes(8),
+        [
+            ("the store never worked", vec![failures(1)]),
+            ("nothing stored, nothing failed", vec![failures(0)]),
+        ],
+    ));
+    cases.push(Case {
+        alert: "KeptSnapshotOld",
+        what: "some fail, the last was stored just now",
+        series: vec![failures(1), series(snapshot, PLACE, "0+15x400".to_owned())],
+        at: minutes(18),
+        yes: false,
+    });
     cases.extend(pair(
         "KeptInexact",
         minutes(4),
@@ -212,6 +232,37 @@ fn clock(book: &Book<'_>) -> Vec<Case> {
             ("so quiet a topic says nothing", scene(0, 2)),
         ],
     ));
+    cases
+}
+
+/// Ten minutes of records, then none for a quarter of an hour and two minutes more.
+fn silence(book: &Book<'_>) -> Vec<Case> {
+    let busy = minutes(10).0 / book.generation.interval.0;
+    let records = |before: u64, after: u64| {
+        let (until, tasks): (_, Pairs) = (before * busy as u64, &[("state", "serving")]);
+        let values = format!("0+{before}x{busy} {until}+{after}x{STEPS}");
+        vec![
+            series(own::EVENTS.name, USED, values),
+            series(own::TASKS.name, tasks, constant(1.0, STEPS)),
+        ]
+    };
+    let few = format!("0+0x4 90+0x{STEPS}");
+    let mut cases = Vec::new();
+    cases.extend(pair(
+        "KeptNoEvents",
+        minutes(28),
+        [
+            ("200 records or more, then none", records(10, 0)),
+            ("they go on, if fewer", records(10, 1)),
+        ],
+    ));
+    cases.push(Case {
+        alert: "KeptNoEvents",
+        what: "so quiet a shop says nothing: 90 in the hour",
+        series: vec![series(own::EVENTS.name, USED, few)],
+        at: minutes(28),
+        yes: false,
+    });
     cases
 }
 

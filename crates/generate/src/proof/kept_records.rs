@@ -103,6 +103,10 @@ fn pipe(test: &mut Test, job: &str, at: Span, seen: u64) {
     let (lag, tasks) = (own::LAG_SECONDS.name, own::TASKS.name);
     give(test, job, lag, PLACE, constant(61.0, steps));
     give(test, job, lag, OTHER_PLACE, constant(60.0, steps));
+    // While it changes hands, two instances show a partition: it lags once.
+    let mut twice = vec![("job", job), ("instance", "two:9464")];
+    twice.extend(PLACE);
+    test.give(lag, &twice, constant(60.5, steps));
     give(
         test,
         job,

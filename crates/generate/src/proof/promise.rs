@@ -12,6 +12,7 @@ use crate::alerts::burn::{Burn, pairs as burns};
 use crate::alerts::promise::alerts;
 use crate::book::{Book, HOUR};
 use crate::promql::{days, hours, minutes};
+use crate::recording::promise::stall_window;
 use crate::rule::Alert;
 
 /// Orders of a step that shares are made of: an edge is as sharp as one of them.
@@ -49,6 +50,7 @@ struct Scene {
     kept: u64,
     broken: u64,
     unjudged: u64,
+    started: u64,
     completed: u64,
     overdue: u64,
     /// Tasks that catch up.
@@ -88,8 +90,12 @@ impl Subject<'_> {
             labels.push(("result", result));
             test.give(&metric(SeriesId::Promises), &labels, rising(rate, steps));
         }
-        let completed = rising(scene.completed, steps);
-        test.give(&metric(SeriesId::Completed), &labels, completed);
+        for (series, rate) in [
+            (SeriesId::Started, scene.started),
+            (SeriesId::Completed, scene.completed),
+        ] {
+            test.give(&metric(series), &labels, rising(rate, steps));
+        }
         for (series, value) in [
             (SeriesId::OverdueUnjudged, scene.unjudged),
             (SeriesId::Overdue, scene.overdue),
@@ -124,7 +130,13 @@ impl Subject<'_> {
         let alerts = self.named("PromiseStalled", None);
         let scene = Scene {
             overdue: least,
+            started: 1,
             ..Scene::default()
+        };
+        // Lost orders of the day stay overdue at night, when nobody orders any more.
+        let quiet = Scene {
+            started: 0,
+            ..scene
         };
         let edge = |what: &str, scene, at, yes| self.edge(&alerts, what, scene, at, yes);
         let fewer = Scene {
@@ -140,6 +152,12 @@ impl Subject<'_> {
             edge("just enough are overdue", scene, minutes(4), true),
             edge("not for long enough", scene, minutes(1), false),
             edge("one too few is overdue", fewer, minutes(4), false),
+            edge(
+                "nothing starts, nothing completes",
+                quiet,
+                minutes(4),
+                false,
+            ),
             edge("orders complete", completing, minutes(4), false),
             edge("Kept is behind", blind, minutes(4), false),
         ]
@@ -148,6 +166,8 @@ impl Subject<'_> {
     fn missed(&self, share: f64, least: u64) -> Vec<Test> {
         let alerts = self.named("PromiseMissed", None);
         let (above, below) = around(share);
+        // A single broken order among the fewest must be less than the share.
+        let least = least.max((1.0 / share) as u64 + 1);
         let at = minutes(9);
         let edge = |what: &str, scene, yes| self.edge(&alerts, what, scene, at, yes);
         let waiting = |unjudged| Scene {
@@ -258,39 +278,57 @@ impl Subject<'_> {
         Some(test)
     }
 
+    /// One that follows orders of ten minutes or more, which started a limit ago.
     fn missing(&self, least: u64) -> Vec<Test> {
         let events = self.promise.steps.iter().map(|step| &step.event);
-        let events: Vec<_> = events.chain([&self.promise.end]).collect();
+        let events = events.chain([&self.promise.end]);
         let alerts = self.named("PromiseEventsMissing", None);
+        let within = self.promise.within;
+        let window = stall_window(self.promise).max(minutes(10));
+        // All are due, and have been for as long as is waited.
+        let late = Span(within.0 + window.0 + minutes(10).0);
         let mut tests = Vec::new();
-        for (alert, event) in alerts.iter().zip(events) {
-            let start = self.book.types(&self.promise.start.event)[0];
+        for (alert, event) in alerts.into_iter().zip(events) {
             let ends = self.book.types(&event.event);
             let cases = [
-                ("starts flow, it doesn't", least, None, true),
-                ("it flows", least, ends.last(), false),
-                ("too few starts", 0, None, false),
+                ("starts flow, it doesn't", least, None, late, true),
+                ("it flows", least, ends.last(), late, false),
+                ("too few starts", 0, None, late, false),
+                ("nothing is due yet", least, None, within, false),
             ];
-            for (what, starts, flowing, yes) in cases {
+            for (what, started, flowing, at, yes) in cases {
                 let verdict = if yes { "fires" } else { "is silent" };
                 let what = format!("{} of {} {verdict}: {what}", alert.name, ends.join(", "));
-                let step = self.book.generation.interval;
-                let mut test = self.scene(&what, step, minutes(20), Scene::default());
-                let steps = test.steps(minutes(20));
-                give_events(&mut test, start, rising(starts, steps));
-                // Fewer than are needed, all at once in the middle; a tenth less, since an increase
-                // is drawn out to the whole window.
-                let (half, some) = (steps / 2, least * 9 / 10);
-                let few = format!("0+0x{half} {some}+0x{}", steps - half - 1);
-                give_events(&mut test, start, few);
+                let scene = Scene {
+                    started,
+                    ..Scene::default()
+                };
+                let mut test = self.scene(&what, self.book.generation.interval, at, scene);
+                let steps = test.steps(at);
+                if started == 0 {
+                    self.give_few_starts(&mut test, least * 9 / 10, steps);
+                }
                 if let Some(flowing) = flowing {
                     give_events(&mut test, flowing, rising(1, steps));
                 }
-                test.fires(minutes(20), alert, yes);
+                test.fires(at, alert, yes);
                 tests.push(test);
             }
         }
         tests
+    }
+
+    /// Fewer than are needed, all at once and early enough to be seen for long; a tenth less, since
+    /// an increase is drawn out to the whole window.
+    fn give_few_starts(&self, test: &mut Test, some: u64, steps: u64) {
+        let part = World::parts(self.kpi).swap_remove(0);
+        let mut labels = vec![("job", "kept"), ("instance", "one:9464")];
+        labels.extend(pairs(&part));
+        labels.push(("partition", "1"));
+        let jump = test.steps(minutes(8));
+        let few = format!("0+0x{jump} {some}+0x{}", steps - jump - 1);
+        let name = self.book.metric(self.kpi, SeriesId::Started);
+        test.give(&name, &labels, few);
     }
 }
 

@@ -7,7 +7,7 @@ use events::Span;
 use super::lab::{Labels, Test, constant, pairs};
 use super::world::{Given, World, label};
 use crate::book::{Book, FAST, HOUR};
-use crate::promql::Level;
+use crate::promql::{Level, minutes};
 use crate::recording::counters::is_long;
 use crate::recording::promise::{PART_SHARES, QUANTILES, SHARES, Shares, pipe_signs, stall_window};
 use crate::recording::{kept, ratio};
@@ -33,7 +33,13 @@ pub fn test(book: &Book<'_>, id: KpiId, kpi: &Kpi, long: bool) -> Option<Test> {
 fn of_promise(world: &mut World<'_>, promise: &Promise) {
     let (book, kpi) = (world.book, world.kpi);
     let none = Labels::new();
-    let mut flows = vec![FAST, HOUR, stall_window(promise)];
+    let ten = minutes(10);
+    let mut flows = vec![
+        FAST,
+        HOUR,
+        stall_window(promise),
+        stall_window(promise).max(ten),
+    ];
     flows.sort_unstable();
     flows.dedup();
     for series in [SeriesId::Started, SeriesId::Completed] {

@@ -89,17 +89,27 @@ impl Subject<'_> {
     }
 
     fn count(&self) -> Vec<Test> {
-        let cases = [
-            ("at the limit", self.limit, false),
-            ("one beyond it", self.limit + self.sign, true),
+        // Too few are too few once the window has been there for its own length.
+        let length = self.kpi.windows[self.book.alerting(self.id).window].length;
+        let full = match self.alert.labels.contains(&("bound", "min".to_owned())) {
+            true => Span(length.0 + minutes(8).0),
+            false => minutes(8),
+        };
+        let beyond = self.limit + self.sign;
+        let mut cases = vec![
+            ("at the limit", self.limit, full, false),
+            ("one beyond it", beyond, full, true),
         ];
-        let case = |(what, value, yes)| {
-            let (mut test, at) = self.edge(what, minutes(8), yes);
+        if full > length {
+            cases.push(("the window is still filling", beyond, length, false));
+        }
+        let case = |(what, value, at, yes)| {
+            let (mut test, at) = self.edge(what, at, yes);
             let window = self.window();
             self.give(&mut test, SeriesId::EventsInWindow, &window, value, at);
             test
         };
-        cases.map(case).into()
+        cases.into_iter().map(case).collect()
     }
 
     fn percentile(&self) -> Vec<Test> {

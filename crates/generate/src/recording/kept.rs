@@ -68,14 +68,12 @@ fn pipe(book: &Book<'_>) -> Vec<Rule> {
     ]
 }
 
-/// How many tasks are not shown as they should be, and how many partitions lag.
+/// How many tasks are not shown as they should be, and how many partitions lag, each counted once
+/// however many instances show it.
 fn tasks(book: &Book<'_>) -> Vec<Rule> {
     let tasks = kept::TASKS.name;
     let lag = kept::LAG_SECONDS.name;
-    let (state, place) = (
-        book.without(&["state"]),
-        book.without(&["topic", "partition"]),
-    );
+    let (state, instances) = (book.without(&["state"]), book.without(&[]));
     let limit = BEHIND.seconds();
     let serving = is("state", "serving");
     vec![
@@ -83,7 +81,7 @@ fn tasks(book: &Book<'_>) -> Vec<Rule> {
             behind(),
             format!(
                 "(sum {state} ({tasks}{{{NOT_SERVING}}}) or sum {state} ({tasks}) * 0)\n\
-                 + (count {place} ({lag} > {limit}) or sum {state} ({tasks}) * 0)"
+                 + (count without (topic, partition) (max {instances} ({lag}) > {limit}) or sum {state} ({tasks}) * 0)"
             ),
         ),
         record(

@@ -42,7 +42,7 @@ pub fn rules(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> Split {
     let mut rules = Split::default();
     let metric = |series| book.metric(kpi, series);
     for series in [SeriesId::Started, SeriesId::Completed] {
-        let windows = [FAST, HOUR, stall_window(promise)];
+        let windows = [FAST, HOUR, stall_window(promise), missing_window(promise)];
         counter(book, kpi, &metric(series), &windows, &mut rules);
     }
     for series in OTHERS {
@@ -84,6 +84,11 @@ pub fn stall_window(promise: &Promise) -> Span {
     let steps = [FAST, minutes(10), minutes(30)];
     let fits = steps.into_iter().find(|step| *step >= promise.within);
     fits.unwrap_or(HOUR)
+}
+
+/// How long an event that should follow may be missing: ten minutes, or longer for a slow promise.
+pub fn missing_window(promise: &Promise) -> Span {
+    stall_window(promise).max(super::kept::TEN)
 }
 
 fn oldest(book: &Book<'_>, kpi: &Kpi, rules: &mut Split) {

@@ -91,7 +91,8 @@ fn of_promise(book: &Book<'_>, kpi: &Kpi) -> String {
     let sum = |series| promql::sum("job", &metric(series));
     let mut text = format!(
         "For `{id}` ({help}, within {within}):\n\n\
-         - The worst open orders, with key, age, step, partition and offset, on any instance: \
+         - The worst open orders, with key, age, step, partition and offset, on each instance (each knows \
+         its own partitions): \
          `curl 'http://INSTANCE/api/overdue?kpi={id}&limit=20'`\n\
          - Overdue now: `{overdue}`; oldest: `time() - job:{oldest}:min`\n",
         id = kpi.id,
@@ -123,7 +124,10 @@ fn of_promise(book: &Book<'_>, kpi: &Kpi) -> String {
     let signs = crate::recording::promise::pipe_signs(book, kpi);
     put(
         &mut text,
-        &format!("- Shop or pipe: `{signs}` counts the signs of a late pipe; 0 means the shop"),
+        &format!(
+            "- Shop or pipe: `{signs}` counts the signs of a late pipe; events that are not \
+                sent at all leave none"
+        ),
     );
     text
 }

@@ -14,8 +14,9 @@ pub struct Text {
     pub act: &'static [&'static str],
 }
 
-const PIPE: &str = "The alert's text says whether it is the shop or the pipe. Signs of the pipe are a consumer \
-lag, a source whose events are old on arrival, and orders judged broken too early.";
+const PIPE: &str = "The alert's text says whether there are signs of a late pipe: a consumer lag, a source whose \
+events are old on arrival, orders judged broken too early. Without any it is the shop, or events that are not sent \
+at all: look up one overdue order in its service's own database.";
 const OVERDUE: &str =
     "The worst open orders: key, age and the step they wait for come from `/api/overdue` (below).";
 const WORST: &str = "Where: the parts with most overdue, and the step that most wait for. That step's owner can \
@@ -27,7 +28,7 @@ const LOGS: &str =
 const READY: &str = "`/readyz` of each instance: it says what is missing, in words.";
 
 /// One for each alert.
-pub const TEXTS: [Text; 22] = [
+pub const TEXTS: [Text; 23] = [
     Text {
         alert: "PromiseStalled",
         meaning: "Orders come in, wait past their limit, and not one was completed. Customers wait now. \
@@ -46,18 +47,21 @@ pub const TEXTS: [Text; 22] = [
             longer already. Orders still complete: it is slow or partly broken, not stopped.",
         look: &[PIPE, WORST, OVERDUE, CHANGES],
         act: &[
-            "Compare the steps' 95th percentiles with an hour ago: the one that grew is the cause.",
+            "Compare the steps' 95th percentiles with an hour ago (for fulfilment `job:shop_fulfilment_step_seconds:p95_5m`, and `offset 1h` of it): the one that grew is the cause.",
             "Relieve that step: scale out, shed work that can wait, switch the provider.",
             "If judged-too-early rises, nothing is broken in the shop: find the late producer.",
         ],
     },
     Text {
         alert: "PromiseBudgetBurnsFast",
-        meaning: "Broken orders use up the allowed share so fast that the objective of the month is in danger. Both the \
-            long window and the short one are above the threshold: it has gone on for a while and goes on.",
+        meaning: "Broken orders use up the allowed share so fast that the objective of the month is in danger. The alert's \
+            label `window` says over which time. With `5m` it is often the first sign of a stop: the page of \
+            `PromiseStalled` or `PromiseMissed` may be minutes away. With longer ones it has gone on for a while, and \
+            a short window shows that it still does.",
         look: &[PIPE, WORST, OVERDUE, CHANGES],
         act: &[
-            "Treat it as `PromiseMissed` that is not so bad, but lasts: find the step that grew and relieve it.",
+            "Window 5m: go on as in `PromiseStalled` if nothing completes, else as in `PromiseMissed`.",
+            "Longer windows: find the step that grew and relieve it.",
             "If it can't be mended tonight, tell the owner of the promise what share is lost each hour.",
         ],
     },
@@ -180,7 +184,7 @@ pub const TEXTS: [Text; 22] = [
         alert: "KeptSnapshotOld",
         meaning: "No snapshot was stored for a while. All is shown well, but a crash now means reading much again.",
         look: &[
-            "`kept_snapshot_failures_total` by reason.",
+            "`kept_snapshot_failures_total` by reason; a text without a partition says that none was ever stored.",
             "The store: reachable, full, permissions?",
         ],
         act: &[
@@ -195,7 +199,23 @@ pub const TEXTS: [Text; 22] = [
             "Are keys right? A key that never repeats opens entities without end.",
         ],
         act: &[
-            "Raise the limit in `[limits]` if memory allows, or mend the key. The task is exact again once it is rebuilt.",
+            "Raise the limit in `[limits]` if memory allows, or mend the key.",
+            "Only a rebuilt state is exact again: stop all instances, `kept state reset`, start them. That deletes all snapshots and begins where `start` of `[kafka]` says: totals begin anew.",
+        ],
+    },
+    Text {
+        alert: "KeptNoEvents",
+        meaning: "Not one record of any topic has arrived for ten minutes, after a busy hour. Nothing starts, so no alert on \
+            a KPI can fire. It ends by itself after an hour of silence: don't wait for that.",
+        look: &[
+            "Can you place an order? Whether the shop's front door works is the first question.",
+            "The topics' end offsets: do they rise? Then Kept doesn't read them; if not, nobody writes.",
+            LOGS,
+        ],
+        act: &[
+            "Shop down: call whoever runs its front door.",
+            "Shop up, nothing written: the producers' way to Kafka (network, rights, a full disk at the broker).",
+            "Written but not read: restart the instance that owns the partitions; no number is lost.",
         ],
     },
     Text {
@@ -207,7 +227,7 @@ pub const TEXTS: [Text; 22] = [
         ],
         act: &[
             "Tell the producer's team, with one record as an example.",
-            "When it is mended, the records can be produced again: what was taken already is a duplicate and counts once.",
+            "When it is mended, the records can be produced again. Within `dedupe` of `[time]` what was taken already is a duplicate and counts once; what is older is left out of the counts.",
         ],
     },
     Text {
@@ -230,7 +250,7 @@ pub const TEXTS: [Text; 22] = [
             "Was history produced on the live topic?",
         ],
         act: &[
-            "History belongs into a replay, not on the live topic.",
+            "History belongs on a topic of its own, not on the live one.",
             "Else raise `dedupe` in `[time]`; memory grows with it.",
         ],
     },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use catalogue::{Plan, Settings};
 use serde_json::Value;
 
 use super::{all_panels, catalogues, items, parsed};
@@ -73,12 +74,57 @@ fn dashboards_lead_to_each_other_and_to_nothing_else() {
     }
 }
 
-#[test]
-fn colours_of_a_promise_are_those_of_its_target_and_alerts() {
-    let (_, settings, plan) = &catalogues::all()[0];
+/// The dashboard of promises.
+fn promises(settings: &Settings, plan: &Plan) -> Value {
     let files = generate::dashboards(plan, &settings.generation);
     let file = files.iter().find(|file| file.path.contains("promise"));
-    let dashboard = parsed(file.expect("there is one of promises"));
+    parsed(file.expect("there is one of promises"))
+}
+
+/// `strict` has windows of 2 h only, which have no percentile with open orders.
+#[test]
+fn a_percentile_is_called_what_it_is() {
+    let [shipped, own] = catalogues::all();
+    for ((_, settings, plan), kpi, title, says, series) in [
+        (
+            shipped,
+            "fulfilment",
+            "p95, open orders in it",
+            "count with their age",
+            "with_open",
+        ),
+        (
+            own,
+            "strict",
+            "p50, completed orders",
+            "are not in it",
+            "duration_in_window",
+        ),
+    ] {
+        let dashboard = promises(&settings, &plan);
+        let panels = all_panels(&dashboard);
+        let mut found = panels.iter().filter(|panel| {
+            let expression = panel["targets"][0]["expr"].as_str().unwrap_or_default();
+            panel["title"] == title && expression.contains(kpi)
+        });
+        let panel = found
+            .next()
+            .unwrap_or_else(|| panic!("no panel {title} of {kpi}"));
+        let [text, expression] = [&panel["description"], &panel["targets"][0]["expr"]];
+        assert!(
+            text.as_str().is_some_and(|text| text.contains(says)),
+            "{text}"
+        );
+        let asked = expression.as_str().unwrap_or_default();
+        assert!(asked.contains(series), "{asked}");
+        assert_eq!(asked.contains("with_open"), says.contains("age"), "{asked}");
+    }
+}
+
+#[test]
+fn colours_of_a_promise_are_those_of_its_target_and_alerts() {
+    let [shipped, _] = catalogues::all();
+    let dashboard = promises(&shipped.1, &shipped.2);
     let steps = |title: &str| -> Vec<(String, Option<f64>)> {
         let panel = all_panels(&dashboard)
             .into_iter()

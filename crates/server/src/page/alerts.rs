@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::Picture;
 use super::html::Html;
-use super::runbooks::Runbook;
 use super::shown;
 
 /// Fires always: it shows that the way to a person works.
@@ -27,8 +26,8 @@ pub enum Alerts {
     Asked,
     /// The last answer, and when it came, in seconds since 1970.
     Known(f64, Vec<Alert>),
-    /// The last question failed: why.
-    Failed(String),
+    /// The last question failed; the last answer before that, if there was one.
+    Failed(Option<(f64, Vec<Alert>)>),
 }
 
 /// An alert that is pending or firing.
@@ -46,10 +45,14 @@ impl Alert {
         self.labels.get(name).map_or("", String::as_str)
     }
 
-    /// Whether it is of the catalogue in force, and more than a sign of life.
-    fn is_ours(&self, runbooks: &[Runbook]) -> bool {
+    /// Whether it is of the catalogue in force, and more than a sign of life. Others' alerts may have
+    /// the same name: ours are about our job.
+    fn is_ours(&self, picture: &Picture<'_>) -> bool {
         let name = self.label("alertname");
-        name != HEARTBEAT && runbooks.iter().any(|runbook| runbook.alert == name)
+        let mut runbooks = picture.runbooks.iter();
+        name != HEARTBEAT
+            && self.label("job") == picture.job
+            && runbooks.any(|runbook| runbook.alert == name)
     }
 
     /// Firing before pending, critical before warning before the rest.
@@ -88,13 +91,19 @@ pub fn read(body: &[u8]) -> Result<Vec<Alert>, String> {
 }
 
 impl Alerts {
-    /// Whether there is one of the catalogue's to look at: the page then begins with them.
-    pub fn is_urgent(&self, runbooks: &[Runbook]) -> bool {
+    /// The last answer, and when it came, in seconds since 1970.
+    pub fn last(&self) -> Option<(f64, &[Alert])> {
         match self {
-            Alerts::Known(_, alerts) => alerts.iter().any(|alert| alert.is_ours(runbooks)),
-            Alerts::NotConfigured | Alerts::Asked | Alerts::Failed(_) => false,
+            Alerts::Known(at, alerts) | Alerts::Failed(Some((at, alerts))) => Some((*at, alerts)),
+            Alerts::NotConfigured | Alerts::Asked | Alerts::Failed(None) => None,
         }
     }
+}
+
+/// Whether there is one of the catalogue's to look at: the page then begins with them.
+pub fn is_urgent(picture: &Picture<'_>) -> bool {
+    let last = picture.alerts.last();
+    last.is_some_and(|(_, alerts)| alerts.iter().any(|alert| alert.is_ours(picture)))
 }
 
 /// The section.
@@ -107,12 +116,18 @@ pub fn show(page: &mut Html, picture: &Picture<'_>) {
         Alerts::Asked => {
             page.add("<p>Prometheus is being asked.</p>\n");
         }
-        Alerts::Failed(why) => {
-            page.add("<p class=\"warn\">Unknown: Prometheus does not answer: ")
-                .text(why)
-                .add("</p>\n");
+        Alerts::Failed(None) => {
+            page.add("<p class=\"warn\">Unknown: Prometheus does not answer.</p>\n");
         }
-        Alerts::Known(at, alerts) => list(page, picture, *at, alerts),
+        Alerts::Failed(Some(_)) => {
+            page.add(
+                "<p class=\"warn\">Unknown: Prometheus does not answer. What it said last:</p>\n",
+            );
+        }
+        Alerts::Known(..) => {}
+    }
+    if let Some((at, alerts)) = picture.alerts.last() {
+        list(page, picture, at, alerts);
     }
     if !picture.runbooks.is_empty() {
         page.add("<p><a href=\"/runbooks\">All runbooks</a></p>\n");
@@ -125,10 +140,14 @@ fn list(page: &mut Html, picture: &Picture<'_>, at: f64, alerts: &[Alert]) {
         .iter()
         .filter(|alert| alert.label("alertname") != HEARTBEAT);
     let (mut ours, others): (Vec<&Alert>, Vec<&Alert>) =
-        known.partition(|alert| alert.is_ours(picture.runbooks));
+        known.partition(|alert| alert.is_ours(picture));
     ours.sort_by_key(|alert| alert.rank());
     if ours.is_empty() {
-        page.add("<p class=\"good\">None is firing or pending.</p>\n");
+        let class = match picture.alerts {
+            Alerts::Failed(_) => "<p class=\"soft\">",
+            _ => "<p class=\"good\">",
+        };
+        page.add(class).add("None is firing or pending.</p>\n");
     } else {
         page.add("<ul class=\"alerts\">\n");
         for alert in ours.iter().take(SHOWN) {

@@ -115,7 +115,8 @@ impl History {
     }
 
     /// The oldest moment of the last quarter of an hour since when the instance has had the same
-    /// partitions as in `now`: what its histograms have more now, they have since then.
+    /// partitions as in `now`: what its histograms have more now, they have since then. Where one had
+    /// more then, totals have begun anew.
     pub fn recent(
         &self,
         kpi: usize,
@@ -125,7 +126,10 @@ impl History {
         let mut found = None;
         let moments: Vec<(f64, &PromiseMoment)> = self.of(kpi).collect();
         for (time, moment) in moments.into_iter().rev() {
-            if time < at - RECENT_SECONDS || moment.partitions != now.partitions {
+            let mut steps = now.steps.iter().zip(&moment.steps);
+            let is_same = moment.partitions == now.partitions
+                && steps.all(|(now, before)| now.is_since(before));
+            if time < at - RECENT_SECONDS || !is_same {
                 break;
             }
             found = Some((time, moment));
@@ -194,5 +198,23 @@ mod tests {
             "half a minute is too little"
         );
         assert_eq!(since(&[(0.0, same), (500.0, same)], 1000.0), Some(500.0));
+    }
+
+    #[test]
+    fn a_difference_begins_after_totals_began_anew() {
+        let steps = |count: u64| PromiseMoment {
+            steps: vec![Buckets::with(&[5.0], &[count, 0])],
+            ..PromiseMoment::default()
+        };
+        let mut history = History::default();
+        for (at, count) in [(0.0, 40), (15.0, 41), (30.0, 2), (45.0, 3)] {
+            history.push(Moment {
+                at,
+                promises: vec![Some(steps(count))],
+            });
+        }
+        let since = |count| history.recent(0, 120.0, &steps(count)).map(|(at, _)| at);
+        assert_eq!(since(4), Some(30.0));
+        assert_eq!(since(50), Some(0.0), "as far as the counts tell");
     }
 }

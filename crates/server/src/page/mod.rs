@@ -6,12 +6,14 @@
 //! two can't differ, and by the same rule about leases: what isn't shown any more isn't shown here.
 
 mod alerts;
+mod bounds;
 mod chart;
 mod figures;
 mod funnel;
 mod history;
 mod html;
 mod numbers;
+mod painted;
 mod prometheus;
 mod promise;
 pub mod runbooks;
@@ -26,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -35,13 +38,16 @@ use catalogue::settings::HttpUrl;
 use engine::View;
 use exposition::families;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::App;
 use crate::trouble::Trouble;
 use alerts::Alerts;
+use bounds::Bounds;
 use history::{History, Moment};
 use html::Html;
 use numbers::Numbers;
+use painted::Painted;
 use prometheus::Prometheus;
 use runbooks::Runbook;
 
@@ -59,6 +65,8 @@ pub struct PageSources {
     pub runbooks: Arc<[Runbook]>,
     /// The Prometheus that is asked for alerts.
     pub prometheus: Option<HttpUrl>,
+    /// Its job that scrapes Kept: the label `job` of our alerts.
+    pub job: String,
     /// How many partitions the topics have, as far as that is known. Must not block for long.
     pub partitions: Arc<dyn Fn() -> BTreeMap<String, i32> + Send + Sync>,
 }
@@ -69,6 +77,7 @@ impl Default for PageSources {
         PageSources {
             runbooks: Arc::new([]),
             prometheus: None,
+            job: String::new(),
             partitions: Arc::new(BTreeMap::new),
         }
     }
@@ -78,6 +87,9 @@ impl Default for PageSources {
 pub struct Memory {
     history: Mutex<History>,
     prometheus: Arc<Prometheus>,
+    /// People wait for each other, never a scrape for them.
+    turn: Arc<Semaphore>,
+    painted: Painted,
 }
 
 impl Memory {
@@ -86,6 +98,8 @@ impl Memory {
         Memory {
             history: Mutex::default(),
             prometheus: Prometheus::new(sources.prometheus.clone()),
+            turn: Arc::new(Semaphore::new(1)),
+            painted: Painted::default(),
         }
     }
 
@@ -103,6 +117,9 @@ pub struct Picture<'a> {
     history: &'a History,
     ready: &'a Result<(), String>,
     alerts: &'a Alerts,
+    /// The label `job` of our alerts.
+    job: &'a str,
+    bounds: &'a Bounds,
     runbooks: &'a [Runbook],
     /// Group and partition of each task that is shown.
     tasks: BTreeSet<(usize, i32)>,
@@ -126,7 +143,7 @@ pub async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Res
     let refresh = query.as_deref() != Some("refresh=off");
     let alerts = app.memory.prometheus.alerts().await;
     let painter = Arc::clone(&app);
-    match blocking(&app, move || paint(&painter, &alerts, refresh)).await {
+    match blocking(&app, move || one_for_all(&painter, &alerts, refresh)).await {
         Some(page) => html_response(page),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -149,12 +166,12 @@ pub async fn remember(app: Arc<App>) {
     }
 }
 
-/// Runs it on a blocking thread when a renderer's turn is free; nothing if it panicked.
+/// Runs it on a blocking thread when the page's turn is free; nothing if it panicked.
 async fn blocking<T: Send + 'static>(
     app: &App,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let turn = Arc::clone(&app.renders).acquire_owned().await;
+    let turn = Arc::clone(&app.memory.turn).acquire_owned().await;
     let turn = turn.expect("the semaphore is never closed");
     let working = tokio::task::spawn_blocking(move || {
         let done = work();
@@ -188,8 +205,20 @@ fn tasks(views: &[Arc<View>]) -> BTreeSet<(usize, i32)> {
         .collect()
 }
 
-/// Renders it, again if a task is not shown any more by then.
-fn paint(app: &App, alerts: &Alerts, refresh: bool) -> Html {
+/// The page that was painted a moment ago of what is shown now, or a new one.
+fn one_for_all(app: &App, alerts: &Alerts, refresh: bool) -> Bytes {
+    let painted = &app.memory.painted;
+    if let Some(page) = painted.find(refresh, &(app.sources.views)()) {
+        return page;
+    }
+    let (page, views) = paint(app, alerts, refresh);
+    let page = Bytes::from(page.finish());
+    painted.keep(refresh, &views, page.clone());
+    page
+}
+
+/// Renders it with the views that it shows, again if a task is not shown any more by then.
+fn paint(app: &App, alerts: &Alerts, refresh: bool) -> (Html, Vec<Arc<View>>) {
     let sources = &app.sources;
     let history = app.memory.history().clone();
     let mut views = (sources.views)();
@@ -202,6 +231,8 @@ fn paint(app: &App, alerts: &Alerts, refresh: bool) -> Html {
             history: &history,
             ready: &(sources.ready)(),
             alerts,
+            job: &sources.page.job,
+            bounds: &Bounds::of(&sources.plan, &views),
             runbooks: &sources.page.runbooks,
             tasks: shown.clone(),
             partitions: (sources.page.partitions)(),
@@ -211,7 +242,7 @@ fn paint(app: &App, alerts: &Alerts, refresh: bool) -> Html {
         let page = render(&picture);
         let still = tasks(&(sources.views)());
         if shown.is_subset(&still) {
-            return page;
+            return (page, views);
         }
         // Only those go on, so that the attempts end.
         views.retain(|view| still.contains(&(view.group, view.partition)));
@@ -225,7 +256,7 @@ fn render(picture: &Picture<'_>) -> Html {
     document(&mut page, "Kept", refresh, |page| {
         head(page, picture);
         page.add("<main>\n");
-        let is_urgent = picture.alerts.is_urgent(picture.runbooks);
+        let is_urgent = alerts::is_urgent(picture);
         if is_urgent {
             alerts::show(page, picture);
         }
@@ -286,9 +317,9 @@ fn document(
     page.add("</body>\n</html>\n");
 }
 
-fn html_response(page: Html) -> Response {
+fn html_response(page: impl Into<Bytes>) -> Response {
     let html = (header::CONTENT_TYPE, "text/html; charset=utf-8");
-    secured(([html], page.finish()).into_response())
+    secured(([html], page.into()).into_response())
 }
 
 /// With the headers that keep a browser from doing more than it should.

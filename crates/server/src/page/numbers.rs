@@ -240,6 +240,21 @@ impl Buckets {
         sum
     }
 
+    /// With these counts.
+    #[cfg(test)]
+    pub fn with(edges: &[f64], counts: &[u64]) -> Buckets {
+        Buckets {
+            edges: edges.to_vec(),
+            counts: counts.to_vec(),
+        }
+    }
+
+    /// Whether nothing in it is less than `before`, as long as it is of the same edges.
+    pub fn is_since(&self, before: &Buckets) -> bool {
+        let mut pairs = self.counts.iter().zip(&before.counts);
+        before.edges != self.edges || pairs.all(|(now, before)| now >= before)
+    }
+
     /// What came since `before`; all of it where `before` is of other edges.
     pub fn since(&self, before: &Buckets) -> Buckets {
         let mut since = self.clone();
@@ -316,5 +331,16 @@ mod tests {
         let labels = [("window", "5m"), ("region", "a\"b")];
         assert_eq!(selector(&labels), "{window=\"5m\",region=\"a\\\"b\"}");
         assert_eq!(selector(&[]), "");
+    }
+
+    #[test]
+    fn counts_that_fell_are_no_difference() {
+        let of = |counts: [u64; 2]| Buckets {
+            edges: vec![5.0],
+            counts: counts.to_vec(),
+        };
+        assert!(of([5, 3]).is_since(&of([5, 2])));
+        assert!(!of([5, 3]).is_since(&of([6, 0])), "totals began anew");
+        assert!(of([5, 3]).is_since(&Buckets::default()));
     }
 }

@@ -1,8 +1,9 @@
 //! Asks Prometheus for its alerts, so that the page can show them; it never holds the page up.
 //!
 //! One question at a time, a second long at most, its answer good for five seconds, failures too. The
-//! page waits a moment for a fresh answer and else shows the last one with its age. The client speaks
-//! HTTP/1.0, where an answer ends with its connection: one GET of one JSON is not worth a library.
+//! page waits a moment for a fresh answer and else shows the last one with its age; why none comes is
+//! in the log, where addresses may be read. The client speaks HTTP/1.0, where an answer ends with its
+//! connection: one GET of one JSON is not worth a library.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
@@ -81,11 +82,19 @@ impl Prometheus {
         }
         let answer = timeout(PATIENCE, fetch(url)).await;
         let answer = answer.unwrap_or_else(|_| Err(format!("nothing in {} s", PATIENCE.as_secs())));
+        let mut last = self.last();
         let alerts = match answer {
             Ok(alerts) => Alerts::Known(seconds(SystemTime::now()), alerts),
-            Err(why) => Alerts::Failed(why),
+            Err(why) => {
+                // Once, not with every question.
+                if !matches!(last.alerts, Alerts::Failed(_)) {
+                    tracing::warn!("prometheus_url does not answer about alerts: {why}");
+                }
+                let before = last.alerts.last();
+                Alerts::Failed(before.map(|(at, alerts)| (at, alerts.to_vec())))
+            }
         };
-        *self.last() = Last {
+        *last = Last {
             alerts,
             at: Some(Instant::now()),
         };
@@ -152,6 +161,8 @@ mod tests {
 
     const NONE: &str = "HTTP/1.0 200 OK\r\n\r\n{\"status\":\"success\",\"data\":{\"alerts\":[]}}";
 
+    const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+
     /// Waits for the answer itself, however long a page would.
     async fn asked(prometheus: &Prometheus) -> Alerts {
         prometheus.ask().await;
@@ -172,13 +183,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_told() {
-        let prometheus = answering(&["HTTP/1.1 503 Service Unavailable\r\n\r\n"]).await;
-        let alerts = asked(&prometheus).await;
-        let Alerts::Failed(why) = alerts else {
-            panic!("{alerts:?}");
-        };
-        assert_eq!(why, "it answers \"HTTP/1.1 503 Service Unavailable\"");
+    async fn what_was_said_last_is_known_after_a_refusal() {
+        let prometheus = answering(&[REFUSAL, NONE, REFUSAL]).await;
+        for answer in 0..3 {
+            let alerts = asked(&prometheus).await;
+            let is_as_expected = match answer {
+                0 => matches!(alerts, Alerts::Failed(None)),
+                1 => matches!(alerts, Alerts::Known(..)),
+                _ => matches!(alerts, Alerts::Failed(Some((at, _))) if at > 0.0),
+            };
+            assert!(is_as_expected, "{answer}: {alerts:?}");
+            prometheus.last().at = None;
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_it_is() {
+        let why = "it answers \"HTTP/1.1 503 Service Unavailable\"";
+        assert_eq!(body(REFUSAL.as_bytes()), Err(why.to_owned()));
     }
 
     #[tokio::test]
@@ -195,10 +217,7 @@ mod tests {
         assert!(matches!(prometheus.alerts().await, Alerts::Asked));
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         let alerts = asked(&prometheus).await;
-        assert!(
-            matches!(&alerts, Alerts::Failed(why) if why == "nothing in 1 s"),
-            "{alerts:?}"
-        );
+        assert!(matches!(&alerts, Alerts::Failed(None)), "{alerts:?}");
     }
 
     #[tokio::test]

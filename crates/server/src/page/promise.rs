@@ -38,7 +38,7 @@ pub fn show(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise
     tiles(page, picture, &reading);
     if !kpi.windows.is_empty() {
         chart(page, picture, at, promise);
-        windows(page, &reading, promise);
+        windows(page, picture, at, &reading, promise);
     }
     steps::show(page, picture, at, &reading, promise);
     worst::show(page, &reading, promise);
@@ -139,7 +139,13 @@ fn chart(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise) {
 }
 
 /// Percentiles and shares, a window a column.
-fn windows(page: &mut Html, reading: &Reading<'_>, promise: &Promise) {
+fn windows(
+    page: &mut Html,
+    picture: &Picture<'_>,
+    at: usize,
+    reading: &Reading<'_>,
+    promise: &Promise,
+) {
     let windows = &reading.kpi.windows;
     page.add("<h3>By window</h3>\n<div class=\"wide\"><table>\n<thead><tr><td></td>");
     for window in windows {
@@ -161,8 +167,9 @@ fn windows(page: &mut Html, reading: &Reading<'_>, promise: &Promise) {
         page.add("<tr><th scope=\"row\">")
             .add(name)
             .add(" with open orders</th>");
-        for window in windows {
-            with_open(page, reading, promise, window, q);
+        for (place, window) in windows.iter().enumerate() {
+            let is_bound = picture.bounds.has(at, place, q);
+            with_open(page, reading, promise, (window, q), is_bound);
         }
         page.add("</tr>\n");
     }
@@ -190,18 +197,20 @@ fn windows(page: &mut Html, reading: &Reading<'_>, promise: &Promise) {
     page.add("</tbody>\n</table></div>\n<p class=\"soft\">By start in the window; percentiles with open orders in them are for windows up to 1 h.</p>\n");
 }
 
-/// With open orders; "at least" where too few completed for the percentile to be reached. It is then
-/// the greatest age at risk, for every percentile that was not reached, so also for the highest.
-fn with_open(page: &mut Html, reading: &Reading<'_>, promise: &Promise, window: &Window, q: &str) {
+/// With open orders; "at least" where too few completed for the percentile to be reached: it is then
+/// the greatest age at risk.
+fn with_open(
+    page: &mut Html,
+    reading: &Reading<'_>,
+    promise: &Promise,
+    (window, q): (&Window, &str),
+    is_bound: bool,
+) {
     if window.length > LONGEST_WITH_OPEN {
         page.add("<td class=\"soft\">–</td>");
         return;
     }
     let figure = p95(reading, SeriesId::AllWithOpen, &window.label, q);
-    let highest = p95(reading, SeriesId::AllWithOpen, &window.label, "0.99");
-    let is_bound = figure
-        .known()
-        .is_some_and(|value| highest.known() == Some(value));
     let is_bad = figure
         .known()
         .is_some_and(|value| value > promise.within.seconds());

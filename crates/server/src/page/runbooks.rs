@@ -50,5 +50,5 @@ pub async fn list(State(app): State<Arc<App>>) -> Response {
         }
         page.add("</ul>\n");
     });
-    super::html_response(page)
+    super::html_response(page.finish())
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use catalogue::metrics::MetricKind;
+use engine::survival::Survival;
+use events::Span;
 use exposition::{Family, Labels, Sample, Value};
 
 use super::alerts::read;
@@ -83,6 +85,7 @@ struct Scene {
     history: History,
     ready: Result<(), String>,
     alerts: Alerts,
+    bounds: Bounds,
     tasks: BTreeSet<(usize, i32)>,
     partitions: BTreeMap<String, i32>,
 }
@@ -94,6 +97,7 @@ impl Scene {
             history: History::default(),
             ready: Ok(()),
             alerts: Alerts::NotConfigured,
+            bounds: Bounds::default(),
             tasks: [(0, 0), (0, 1)].into(),
             partitions: [("shop.events".to_owned(), 4)].into(),
         }
@@ -118,6 +122,8 @@ impl Scene {
             history: &self.history,
             ready: &self.ready,
             alerts: &self.alerts,
+            job: "kept",
+            bounds: &self.bounds,
             runbooks: &runbooks,
             tasks: self.tasks.clone(),
             partitions: self.partitions.clone(),
@@ -185,18 +191,30 @@ fn a_shop_in_an_incident() {
     scene.history = history(&plan());
     let body = br#"{"status":"success","data":{"alerts":[
         {"labels":{"alertname":"Watchdog","severity":"none"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:00:00Z"},
-        {"labels":{"alertname":"Foreign"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:00:00Z"},
-        {"labels":{"alertname":"PromiseMissed","severity":"warning"},"annotations":{},"state":"pending","activeAt":"2026-01-05T09:59:00Z"},
-        {"labels":{"alertname":"PromiseStalled","severity":"critical","owner":"fulfilment-team","kpi":"fulfilment"},
+        {"labels":{"alertname":"Foreign","job":"kept"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:00:00Z"},
+        {"labels":{"alertname":"PromiseMissed","job":"another"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:00:00Z"},
+        {"labels":{"alertname":"PromiseMissed","job":"kept","severity":"warning"},"annotations":{},"state":"pending","activeAt":"2026-01-05T09:59:00Z"},
+        {"labels":{"alertname":"PromiseStalled","job":"kept","severity":"critical","owner":"fulfilment-team","kpi":"fulfilment"},
          "annotations":{"summary":"<b>Nothing</b> was completed"},"state":"firing","activeAt":"2026-01-05T09:54:30Z"}]}}"#;
     scene.alerts = Alerts::Known(NOW - 3.0, read(body).expect("a whole answer"));
+    let plan = plan();
+    let mut kpis = plan.kpis.iter();
+    let promise = kpis.position(|kpi| kpi.id == "fulfilment");
+    let mut open = Survival::default();
+    open.add_completed(Span::ZERO, Span::from_seconds(31), 10);
+    open.add_left(Span::ZERO, Span::from_seconds(311), 9);
+    open.fold();
+    let exact = scene.page();
+    assert!(!exact.contains("at least</small>"), "p95 may equal p99");
+    let promise = promise.expect("the pack has it");
+    scene.bounds.look(promise, 0, &open);
     let page = scene.page();
     has(&page, "Not kept");
     has(&page, "<small>at least</small>");
     has(&page, "&lt;b&gt;Nothing&lt;/b&gt; was completed");
     let [stalled, missed] = ["PromiseStalled.md", "PromiseMissed.md"].map(|name| page.find(name));
     assert!(stalled < missed, "firing ones come first");
-    has(&page, "1 of other rules");
+    has(&page, "2 of other rules");
     has(
         &page,
         "0-1 (2 of 4) of shop.events; the rest is on other instances",
@@ -220,7 +238,7 @@ fn while_nothing_is_shown_the_page_says_why() {
     let mut scene = Scene::of("");
     scene.ready = Err("2 tasks are catching up with their partitions\n<x>".into());
     scene.tasks.clear();
-    scene.alerts = Alerts::Failed("can't connect to <host>".into());
+    scene.alerts = Alerts::Failed(None);
     let page = scene.page();
     has(
         &page,
@@ -228,8 +246,52 @@ fn while_nothing_is_shown_the_page_says_why() {
     );
     has(&page, "<li>&lt;x&gt;</li>");
     has(&page, "No numbers");
-    has(&page, "can&#39;t connect to &lt;host&gt;");
+    has(&page, "Unknown: Prometheus does not answer.");
     check("not-ready", &page);
+}
+
+#[test]
+fn what_prometheus_said_last_is_shown_with_its_age() {
+    let body = br#"{"status":"success","data":{"alerts":[
+        {"labels":{"alertname":"PromiseStalled","job":"kept"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:54:30Z"}]}}"#;
+    let mut scene = Scene::of("");
+    let alerts = read(body).expect("a whole answer");
+    scene.alerts = Alerts::Failed(Some((NOW - 120.0, alerts)));
+    let page = scene.page();
+    has(&page, "does not answer. What it said last:");
+    has(&page, "PromiseStalled</a></strong> firing");
+    has(&page, "as Prometheus said 2 m ago");
+    let alerts = page.find("<h2>Alerts").expect("the section is there");
+    let promise = page.find("Promised:").expect("the section is there");
+    assert!(alerts < promise, "it is as urgent as before");
+}
+
+#[test]
+fn a_page_is_for_everybody_while_its_views_are_shown() {
+    let view = || {
+        Arc::new(View {
+            group: 0,
+            partition: 0,
+            offsets: vec![0],
+            display: events::EventTime(0),
+            exact: true,
+            inputs: Vec::new(),
+            kpis: Vec::new(),
+            entries: engine::view::Entries::default(),
+        })
+    };
+    let (one, other) = (view(), view());
+    let alone = std::slice::from_ref;
+    let painted = Painted::default();
+    let page = Bytes::from("a page");
+    painted.keep(true, alone(&one), page.clone());
+    assert_eq!(painted.find(true, alone(&one)), Some(page));
+    assert_eq!(painted.find(false, alone(&one)), None);
+    assert_eq!(painted.find(true, alone(&other)), None);
+    assert_eq!(painted.find(true, &[one.clone(), other]), None);
+    assert_eq!(painted.find(true, &[]), None, "nothing is shown any more");
+    assert_eq!(Arc::weak_count(&one), 1, "the view itself is not held");
+    assert_eq!(Arc::strong_count(&one), 1);
 }
 
 #[test]

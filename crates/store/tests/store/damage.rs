@@ -1,15 +1,15 @@
 //! Objects that are missing, torn, truncated, bit-flipped or bombs: the snapshot is unsound, the
-//! message names the object, the reader neither crashes nor takes unbounded memory, and saving the
-//! same again mends it.
+//! message names the section (the snapshot itself is named by whoever asked for it), the reader
+//! neither crashes nor takes unbounded memory, and saving the same again mends it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipeline::port::LoadError;
 
-use crate::bench::{Bench, Folder, name, section, snapshot};
+use crate::bench::{Bench, Folder, head, name, section, snapshot};
 
-/// Saves a snapshot with two sections, damages one file, and expects a refusal that names it.
+/// Saves a snapshot with two sections, damages one file, and expects a refusal.
 #[track_caller]
 fn check(file: impl Fn(&Path) -> PathBuf, damage: impl Fn(&Path), expected: &str) {
     let folder = Folder::new();
@@ -21,7 +21,8 @@ fn check(file: impl Fn(&Path) -> PathBuf, damage: impl Fn(&Path), expected: &str
     let named = file.file_name().expect("it is a file").to_string_lossy();
     match bench.load(&name(1, 10)) {
         Err(LoadError::Unsound(what)) => {
-            assert!(what.contains(&*named), "{what} names {named}");
+            let is_section = !named.ends_with(".kept");
+            assert_eq!(what.contains(&*named), is_section, "{what} names {named}");
             assert!(what.contains(expected), "{what} says {expected}");
         }
         result => panic!("{} is damaged, but {result:?}", file.display()),
@@ -134,4 +135,23 @@ fn an_object_far_too_large_is_not_even_fetched() {
     };
     check(a_section, huge, "has 3221225472 bytes, more than the");
     check(the_head, huge, "has 3221225472 bytes, more than the");
+}
+
+#[test]
+fn a_head_whose_sections_claim_too_much_is_refused_before_any_is_read() {
+    let folder = Folder::new();
+    let bench = Bench::new(&folder.settings());
+    let mut sections = vec![section("a"), section("b")];
+    // The second one is not even there: nobody looks for it.
+    sections[1].reference.length = 1 << 50;
+    let saved = snapshot("one", &["a", "b"]);
+    bench.save(&name(1, 10), &saved).expect("it is saved");
+    let claims = packed(&head("one", &sections));
+    fs::write(the_head(&folder.task()), claims).expect("it can be written");
+    match bench.load(&name(1, 10)) {
+        Err(LoadError::Unsound(what)) => {
+            assert!(what.contains("its sections hold 112589990684"), "{what}");
+        }
+        result => panic!("it claims 2^50 bytes, but {result:?}"),
+    }
 }

@@ -111,10 +111,10 @@ fn parts(subject: &Subject<'_>) -> Panel {
     let by = dims.join(", ");
     let sum = |series: String| format!("sum by ({by}) ({series})");
     let oldest = pick.select(&oldest_name(&pick.prefix(), pick.book, pick.kpi), &[]);
-    let gauge = if subject.has_open() {
-        SeriesId::WithOpen
+    let (gauge, column) = if subject.has_open() {
+        (SeriesId::WithOpen, "p95 with open")
     } else {
-        SeriesId::DurationInWindow
+        (SeriesId::DurationInWindow, "p95 completed")
     };
     let percentile = of_instances(
         &pick.metric(gauge),
@@ -146,7 +146,7 @@ fn parts(subject: &Subject<'_>) -> Panel {
             .empty("no order is open"),
     )
     .query(
-        Query::new("p95 with open", format!("max by ({by}) ({percentile})"))
+        Query::new(column, format!("max by ({by}) ({percentile})"))
             .unit(Unit::Seconds)
             .empty(NO_ORDERS),
     )

@@ -31,16 +31,17 @@ pub fn panels(subject: &Subject<'_>) -> Vec<Panel> {
 
 /// How it stands now, in six numbers.
 pub fn stats(subject: &Subject<'_>, pick: &Pick<'_>) -> Vec<Panel> {
-    let series = if subject.has_open() {
-        SeriesId::AllWithOpen
+    let (series, orders, of_open) = if subject.has_open() {
+        let of_open = "Orders that are still open count with their age: it rises in an outage.";
+        (SeriesId::AllWithOpen, "open orders in it", of_open)
     } else {
-        SeriesId::AllDurationInWindow
+        let of_open = "Orders that are still open are not in it: in an outage it goes quiet.";
+        (SeriesId::AllDurationInWindow, "completed orders", of_open)
     };
     let percentile = |quantile: f64| {
-        let title = format!("p{}, open orders in it", number(quantile * 100.0));
+        let title = format!("p{}, {orders}", number(quantile * 100.0));
         let text = format!(
-            "So long take {} % of the orders at most, over all dimensions, in the last {}. Orders \
-             that are still open count with their age: it rises in an outage.",
+            "So long take {} % of the orders at most, over all dimensions, in the last {}. {of_open}",
             number(quantile * 100.0),
             subject.now()
         );

@@ -43,10 +43,15 @@ pub fn percentiles(subject: &Subject<'_>) -> Panel {
         let plain = of(SeriesId::AllDurationInWindow);
         queries.push(Query::new(format!("{p} completed"), plain).empty(NO_ORDERS));
     }
+    let of_open = if subject.has_open() {
+        "\"With open\" takes orders in that are still open: in an outage it rises, where that of \
+         completed ones goes quiet."
+    } else {
+        "Orders that are still open are not in it: in an outage it goes quiet."
+    };
     let text = format!(
-        "Over all dimensions in windows of {now}, the worst instance. \"With open\" takes orders in \
-         that are still open: in an outage it rises, where that of completed ones goes quiet. Dashed: \
-         the limit of the promise, and the target."
+        "Over all dimensions in windows of {now}, the worst instance. {of_open} Dashed: the limit of \
+         the promise, and the target."
     );
     Panel::new(
         Show::Lines,
