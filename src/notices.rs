@@ -98,7 +98,7 @@ impl Notices {
             )?,
             state_lost: counter(
                 "kept_state_lost_total",
-                "Tasks whose totals began anew because no snapshot was left",
+                "Tasks whose totals began anew because no snapshot could give them",
             )?,
             refused: counters(
                 "kept_snapshots_refused_total",

@@ -268,7 +268,7 @@ pub const STATE_LOST: OwnFamily = process(
     "kept_state_lost_total",
     Counter,
     &[],
-    "Tasks whose totals began anew because no snapshot was left",
+    "Tasks whose totals began anew because no snapshot could give them",
 );
 /// What happened to tasks.
 pub const TASK_EVENTS: OwnFamily = process(
