@@ -42,7 +42,7 @@ pub fn panels() -> Vec<Panel> {
         )
         .query(Query::new("{{topic}}, oldest", format!("time() - min by (topic) ({clock})")))
         .query(Query::new("{{topic}}, newest", format!("time() - max by (topic) ({clock})")))
-        .runbooks(&["KeptClockStalled"]),
+        .runbooks(&["KeptClockStalled", "KeptNoEvents"]),
         lines(
             Unit::Seconds,
             "age of what is shown",
