@@ -46,7 +46,8 @@ use connection::Connections;
 use metrics::ScrapeSeconds;
 use trouble::{Trouble, Troubles};
 
-/// The longest that answering a request takes; after it the answer is 503.
+/// The longest that answering a request takes; after it the answer is 503. `/metrics` has its own,
+/// shorter limit and an answer that is always there.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest request target that is looked at.
@@ -54,6 +55,9 @@ const TARGET_BYTES: usize = 2048;
 
 /// How many expositions are rendered at once; further scrapes wait for their turn.
 const RENDERS: usize = 2;
+
+/// Likewise of what the process says of itself alone, where the whole takes too long.
+const OWN_RENDERS: usize = 1;
 
 /// How many questions for overdue orders are open at once; further ones wait likewise.
 const QUESTIONS: usize = 4;
@@ -128,6 +132,7 @@ struct App {
     scrape_seconds: ScrapeSeconds,
     troubles: Troubles,
     renders: Arc<Semaphore>,
+    own_renders: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     memory: page::Memory,
 }
@@ -154,6 +159,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let renders = Arc::new(Semaphore::new(RENDERS));
+        let own_renders = Arc::new(Semaphore::new(OWN_RENDERS));
         let questions = Arc::new(Semaphore::new(QUESTIONS));
         let memory = page::Memory::new(&sources.page);
         let app = Arc::new(App {
@@ -162,6 +168,7 @@ impl Server {
             scrape_seconds,
             troubles,
             renders,
+            own_renders,
             questions,
         });
         Ok(Server {

@@ -265,6 +265,50 @@ fn a_bug_in_rendering_is_counted_and_the_server_lives_on() {
     );
 }
 
+/// Nothing gives its views and every turn to render is taken: scrapers that come meanwhile, and those
+/// that wait in front of them, have what the process says of itself.
+#[test]
+fn metrics_are_answered_with_the_process_own_while_nothing_gives_its_views() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let hangs = Arc::new(AtomicBool::new(true));
+    let mut sources = sources(&[]);
+    let still = Arc::clone(&hangs);
+    sources.views = Arc::new(move || {
+        if still.load(Ordering::SeqCst) {
+            // Until the test lets go of the other end.
+            let _ = held.lock().expect("nothing panics in here").recv();
+        }
+        vec![view(0)]
+    });
+    let mut rig = Rig::start(sources);
+    let patience = [("X-Prometheus-Scrape-Timeout-Seconds", "0.25")];
+    let open_metrics = [patience[0], ("Accept", "application/openmetrics-text")];
+    for scrape in 1..=5 {
+        let answer = match scrape {
+            5 => rig.ask("GET", "/metrics", &open_metrics),
+            _ => rig.ask("GET", "/metrics", &patience),
+        };
+        let text = answer.text();
+        assert_eq!(answer.status, 200, "{text}");
+        let counted = format!("\nkept_http_errors_total{{reason=\"timeout\"}} {scrape}");
+        for own in [
+            "\nkept_build_info{",
+            "\nprocess_resident_memory_bytes ",
+            &counted,
+        ] {
+            assert!(text.contains(own), "{own} is not in\n{text}");
+        }
+        assert!(!text.contains("\nkept_exact{"), "{text}");
+        assert_eq!(text.ends_with("# EOF\n"), scrape == 5);
+    }
+    hangs.store(false, Ordering::SeqCst);
+    drop(release);
+    let answer = rig.get("/metrics");
+    assert!(answer.text().contains("\nkept_exact{"), "{}", answer.text());
+    rig.stop();
+}
+
 /// A lease that ends while the exposition is made: the task is shown when it begins, not when it
 /// is done.
 #[test]
