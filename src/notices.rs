@@ -3,6 +3,8 @@
 //! What goes on while something is down (a commit refused each second) is counted each time and
 //! logged at most once a minute; a task that waits for the store is not hushed by one that doesn't.
 
+mod lost;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,8 @@ use pipeline::port::Notice;
 use pipeline::resume::Source;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use tracing::{debug, error, info, warn};
+
+use lost::LostTotals;
 
 /// How long a notice that comes again and again stays silent in the log.
 const QUIET: Duration = Duration::from_secs(60);
@@ -44,7 +48,7 @@ pub struct Notices {
     store: Arc<str>,
     events: IntCounterVec,
     commit_failures: IntCounter,
-    state_lost: IntCounter,
+    lost: LostTotals,
     refused: IntCounterVec,
     /// By event, and whether a task waits.
     quiet_until: Arc<Mutex<[[Option<Instant>; 2]; EVENTS.len()]>>,
@@ -78,11 +82,11 @@ impl Notices {
             }
             Ok::<_, prometheus::Error>(counters)
         };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
+        let commit_failures = IntCounter::new(
+            "kept_commit_failures_total",
+            "Commits that were refused, or not answered in time",
+        )?;
+        registry.register(Box::new(commit_failures.clone()))?;
         Ok(Notices {
             plan: Arc::clone(plan),
             store: store.into(),
@@ -92,14 +96,8 @@ impl Notices {
                 "event",
                 &EVENTS,
             )?,
-            commit_failures: counter(
-                "kept_commit_failures_total",
-                "Commits that were refused, or not answered in time",
-            )?,
-            state_lost: counter(
-                "kept_state_lost_total",
-                "Tasks whose totals began anew because no snapshot could give them",
-            )?,
+            commit_failures,
+            lost: LostTotals::register(registry)?,
             refused: counters(
                 "kept_snapshots_refused_total",
                 "Snapshots that can't be used, by reason",
@@ -116,7 +114,8 @@ impl Notices {
         self.events.with_label_values(&[EVENTS[event]]).inc();
         match notice {
             Notice::CommitFailed { .. } => self.commit_failures.inc(),
-            Notice::TotalsLost { .. } => self.state_lost.inc(),
+            Notice::TotalsLost { task, .. } => self.lost.lost(*task, self.first_topic(*task)),
+            Notice::Serving { task, .. } => self.lost.shown(*task),
             Notice::Refused { reason, .. } => {
                 let reason = refused(reason);
                 self.refused.with_label_values(&[reason]).inc();
@@ -265,6 +264,11 @@ impl Notices {
             ),
             _ => String::new(),
         }
+    }
+
+    fn first_topic(&self, task: TaskId) -> &str {
+        let topic = self.plan.groups[task.group].topics[0];
+        &self.plan.topics[usize::from(topic.0)].name
     }
 
     fn task(&self, task: TaskId) -> String {

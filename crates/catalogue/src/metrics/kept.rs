@@ -191,7 +191,7 @@ pub const WITHOUT_OWNER: OwnFamily = process(
     "kept_partitions_without_owner",
     Gauge,
     &[],
-    "Partitions that the group has given to nobody, as a worker without a share sees it",
+    "Partitions that the group has given to nobody, as this instance last saw it",
 );
 /// Troubles with Kafka.
 pub const KAFKA_ERRORS: OwnFamily = process(
@@ -268,7 +268,14 @@ pub const STATE_LOST: OwnFamily = process(
     "kept_state_lost_total",
     Counter,
     &[],
-    "Tasks whose totals began anew because no snapshot could give them",
+    "How often totals of a task began at zero since the process began",
+);
+/// When that was last, by task.
+pub const STATE_LOST_AT: OwnFamily = process(
+    "kept_state_lost_timestamp_seconds",
+    Gauge,
+    &["topic", "partition"],
+    "When the process last began the totals of a task at zero; absent if it never did",
 );
 /// What happened to tasks.
 pub const TASK_EVENTS: OwnFamily = process(
@@ -302,7 +309,7 @@ pub const SCRAPE_SECONDS: OwnFamily = process(
 pub const SERIES: OwnFamily = process("kept_series", Gauge, &[], "Series in this exposition");
 
 /// All of them, in the order of the reference page.
-pub const OWN_FAMILIES: [OwnFamily; 36] = [
+pub const OWN_FAMILIES: [OwnFamily; 37] = [
     BUILD_INFO,
     TASKS,
     LAG_SECONDS,
@@ -330,6 +337,7 @@ pub const OWN_FAMILIES: [OwnFamily; 36] = [
     SNAPSHOT_FAILURES,
     SNAPSHOTS_REFUSED,
     STATE_LOST,
+    STATE_LOST_AT,
     TASK_EVENTS,
     COMMIT_SECONDS,
     COMMIT_FAILURES,

@@ -24,10 +24,12 @@ pub const TOO_LATE_SHARE: f64 = 0.001;
 pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
     let mut alerts = presence(book);
     alerts.extend(progress(book));
+    alerts.push(unowned(book));
     alerts.push(no_events(book));
     alerts.extend(inputs(book));
     alerts.extend(skew(book));
     alerts.extend(losses(book));
+    alerts.push(state_lost(book));
     alerts
 }
 
@@ -186,6 +188,28 @@ fn no_snapshot(book: &Book<'_>) -> String {
     )
 }
 
+/// The group is content and some partitions are nobody's: nothing of them lags, nothing of them is
+/// shown, and no other alert knows of them. Joining anew mends it within a minute or two, if it can.
+fn unowned(book: &Book<'_>) -> Alert {
+    alert(
+        book,
+        Say {
+            name: "KeptPartitionsUnowned",
+            severity: Severity::Critical,
+            expression: format!(
+                "max {} ({}) > 0",
+                book.without(&[]),
+                kept::WITHOUT_OWNER.name
+            ),
+            after: minutes(3),
+            summary: "Nobody reads {{ $value }} partitions",
+            description: "The group of job {{ $labels.job }} has given {{ $value }} partitions to \
+                          none of its members for 3m: their orders are in no number, and alerts on \
+                          KPIs don't see them. /readyz and the log of an instance name them.",
+        },
+    )
+}
+
 /// Nothing at all arrives, and much did within the hour: every alert on a KPI is silent then, since
 /// nothing starts.
 fn no_events(book: &Book<'_>) -> Alert {
@@ -329,4 +353,23 @@ fn losses(book: &Book<'_>) -> Vec<Alert> {
                           left the log before Kept read them: its numbers lack them for good.",
         }),
     ]
+}
+
+/// Increases are right across it, since a fall to zero is a restart to them; what is since ever is
+/// not.
+fn state_lost(book: &Book<'_>) -> Alert {
+    alert(
+        book,
+        Say {
+            name: "KeptStateLost",
+            severity: Severity::Warning,
+            expression: format!("{} > 0", recorded::state_lost()),
+            after: Span::ZERO,
+            summary: "The totals of {{ $value }} tasks began at zero",
+            description: "In the last 1h {{ $value }} tasks (partitions with their state) had to \
+                          begin their totals at zero: no snapshot and no log reached back to what \
+                          was shown. Rates and increases stay right; totals since ever begin anew, \
+                          and orders from before the log's beginning are not followed.",
+        },
+    )
 }

@@ -3,9 +3,9 @@
 use catalogue::metrics::kept as own;
 use events::Span;
 
-use super::kept_records;
 use super::lab::{Labels, Test, constant, pairs, rising};
 use super::world::label;
+use super::{kept_records, kept_state};
 use crate::alerts::kept::alerts;
 use crate::book::Book;
 use crate::promql::minutes;
@@ -20,6 +20,7 @@ pub fn tests(book: &Book<'_>) -> Vec<Test> {
         let alert = found.unwrap_or_else(|| panic!("there is no alert {}", case.alert));
         tests.push(edge(book, alert, &case));
     }
+    tests.extend(kept_state::tests(book, &alerts));
     tests
 }
 

@@ -4,6 +4,7 @@
 mod handover;
 mod kept;
 mod kept_records;
+mod kept_state;
 mod lab;
 mod promise;
 mod records;

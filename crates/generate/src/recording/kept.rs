@@ -143,7 +143,19 @@ fn totals(book: &Book<'_>) -> Vec<Rule> {
         record(entities_overflow(), overflow(&kept::ENTITIES_OVERFLOW)),
         record(letters_lost(), own(&kept::DEAD_LETTERS_LOST)),
         record(log_gap(), overflow(&kept::LOG_GAP)),
+        record(state_lost(), lost_tasks(book)),
     ]
+}
+
+/// Tasks whose totals began at zero within the hour, each once, whichever instance did it and even
+/// if that one was started again since: a counter of it would be at 0 again, the time is still there.
+fn lost_tasks(book: &Book<'_>) -> String {
+    format!(
+        "count without (topic, partition) (\n  max {} (max_over_time({}[{HOUR}])) > time() - {}\n)",
+        book.without(&[]),
+        kept::STATE_LOST_AT.name,
+        HOUR.seconds(),
+    )
 }
 
 /// The greatest lag in seconds.
@@ -215,4 +227,9 @@ pub fn letters_lost() -> String {
 /// Records that were gone before they were read.
 pub fn log_gap() -> String {
     format!("topic:{}:increase{HOUR}", base(kept::LOG_GAP.name))
+}
+
+/// Tasks whose totals began at zero.
+pub fn state_lost() -> String {
+    format!("job:{}:count{HOUR}", base(kept::STATE_LOST.name))
 }

@@ -28,7 +28,7 @@ const LOGS: &str =
 const READY: &str = "`/readyz` of each instance: it says what is missing, in words.";
 
 /// One for each alert.
-pub const TEXTS: [Text; 23] = [
+pub const TEXTS: [Text; 25] = [
     Text {
         alert: "PromiseStalled",
         meaning: "Orders come in, wait past their limit, and not one was completed. Customers wait now. \
@@ -204,6 +204,24 @@ pub const TEXTS: [Text; 23] = [
         ],
     },
     Text {
+        alert: "KeptPartitionsUnowned",
+        meaning: "The group is stable, but some partitions of the topics have no member: nobody reads them. The member that \
+            leads the group gave them to nobody, because it did not see them (topics made anew during a rebalance, \
+            partitions added, rights that differ between members, a foreign program in the group). Kept joins anew to make \
+            it look again, with growing pauses; this goes on in spite of that.",
+        look: &[
+            "Which ones: /readyz or the log of an instance (\"no worker of group ... has partition ...\").",
+            "Who is in the group: `kafka-consumer-groups.sh --describe --members --verbose`. A member that isn't Kept?",
+            "`kept check --config kept.toml --broker`: does each instance see all topics and partitions, may it read them?",
+            "Partitions added to a topic? Kept then refuses to go on and its log says what to do.",
+        ],
+        act: &[
+            "A foreign member: stop it, or give Kept a `group` of its own.",
+            "Else restart the instances one after the other, the group's leader at last is a new one: no number is lost.",
+            "Nothing is lost meanwhile as long as the topic keeps its records: they are read when the partitions have an owner.",
+        ],
+    },
+    Text {
         alert: "KeptNoEvents",
         meaning: "Not one record of any topic has arrived for ten minutes, after a busy hour. Nothing starts, so no alert on \
             a KPI can fire. It ends by itself after an hour of silence: don't wait for that.",
@@ -298,6 +316,25 @@ pub const TEXTS: [Text; 23] = [
         act: &[
             "The numbers of that time are too low for good: say so where they are used.",
             "Raise the topic's retention above the longest outage you expect.",
+        ],
+    },
+    Text {
+        alert: "KeptStateLost",
+        meaning: "A task had neither a usable snapshot nor a log that reaches back to what was shown, so its totals began at \
+            zero. Windows and open orders are rebuilt from what the log still has. Rates and increases are right across it \
+            (to them it is a restart); a panel or a report that shows totals since ever begins anew.",
+        look: &[
+            "Which: `kept_state_lost_timestamp_seconds` by topic and partition; the log says \"its totals begin at 0\" and why.",
+            "The store: was the folder wiped, not mounted, or another `url` set? `kept state list` says what is there.",
+            "`kept_snapshots_refused_total` by reason, `KeptSnapshotOld` and `KeptLogGap` from before.",
+            "Was the topic deleted and made again? Then this is as it should be.",
+        ],
+        act: &[
+            "Store not mounted or a wrong `url`: every further restart loses the totals again; mend that first. A snapshot from \
+             before is not taken up any more once numbers from zero were shown.",
+            "Read numbers over that moment as `increase(...)` or the recorded `:increase` rules, not as a difference of totals, \
+             and say in the report which partitions began anew and when.",
+            "Keep the topic's retention above the longest time without a snapshot, and the store on a disk that outlives Kept.",
         ],
     },
 ];

@@ -111,7 +111,7 @@ fn failures() -> Panel {
     lines(
         Unit::Number,
         "what went wrong",
-        "Commits and snapshots that failed, snapshots that can't be used, totals that began anew.",
+        "Commits and snapshots that failed, snapshots that can't be used, totals that began at zero.",
     )
     .query(trouble(
         "commits",
@@ -126,10 +126,14 @@ fn failures() -> Panel {
         own_increase(&kept::SNAPSHOTS_REFUSED, &["reason"]),
     ))
     .query(trouble(
-        "totals began anew",
+        "totals began at zero",
         own_increase(&kept::STATE_LOST, &[]),
     ))
-    .runbooks(&["KeptSnapshotOld"])
+    .query(trouble(
+        "tasks from zero, 1 h",
+        of_job(&recorded::state_lost(), &[]),
+    ))
+    .runbooks(&["KeptSnapshotOld", "KeptStateLost"])
 }
 
 /// What it costs.

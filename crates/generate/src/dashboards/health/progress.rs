@@ -3,7 +3,7 @@
 use catalogue::metrics::kept;
 
 use super::lines;
-use crate::dashboards::model::{Panel, Query, Show, Unit};
+use crate::dashboards::model::{Color, Panel, Query, Show, Unit};
 use crate::dashboards::pick::{gauge, of_instances, of_job, own_increase};
 use crate::promql::partition_max;
 
@@ -59,5 +59,18 @@ pub fn panels() -> Vec<Panel> {
             "{{instance}}",
             own_increase(&kept::REBALANCES, &["instance"]),
         )),
+        unowned(),
     ]
+}
+
+fn unowned() -> Panel {
+    let expression = of_instances(kept::WITHOUT_OWNER.name, &[]);
+    lines(
+        Unit::Number,
+        "partitions that nobody reads",
+        "The group has given them to none of its members: their orders are in no number.",
+    )
+    .query(Query::new("partitions", format!("max({expression})")))
+    .colors(Color::Green, &[(1.0, Color::Red)])
+    .runbooks(&["KeptPartitionsUnowned"])
 }
