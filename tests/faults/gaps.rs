@@ -3,7 +3,7 @@
 //! created again, and a group whose offsets have expired.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Kept, within};
 
@@ -12,6 +12,10 @@ use crate::files;
 use crate::stage::{PARTITIONS, Stage, await_metrics, await_words};
 
 const LONG: Duration = Duration::from_secs(60);
+/// Longer than a broker holds a fetch for which there is nothing.
+const FETCHED: Duration = Duration::from_secs(2);
+/// One partition of each half of them.
+const CUT: [i32; 2] = [1, 6];
 
 #[test]
 fn retention_overtakes_the_snapshot_and_the_gap_is_counted_exactly() {
@@ -122,6 +126,59 @@ fn a_topic_that_is_created_again_while_it_is_read_begins_anew() {
     let noticed = noticed(&stage, &kept);
     assert!(noticed.values().all(|lines| *lines == 1), "{noticed:?}");
     await_words(&kept, "its topic id was");
+}
+
+/// One task of each of two workers has lost what comes next while both stood still. The other tasks
+/// are not concerned, and those two lose nothing but what nobody had read: the group isn't left, so
+/// what is in memory and not saved stays with the worker that it belongs to.
+#[test]
+fn a_log_that_is_cut_while_it_is_read_concerns_no_other_task() {
+    let mut stage = Stage::new("cut", 814);
+    let config = stage.config();
+    let config = config.replace("workers = 1", "workers = 2");
+    let config = config.replace("_every = \"1s\"", "_every = \"1h\"");
+    // Longer than the process stands still: the group never takes it for gone.
+    let config = config.replace("timeout.ms\" = 4000", "timeout.ms\" = 45000");
+    stage.sell_at_once(8000);
+    let kept = stage.run(&config);
+    Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    files::await_heads(&stage, 1);
+    stage.sell_at_once(4000);
+    let before = Truth::read(&stage, &config);
+    before.agrees(&stage, &[&kept]);
+    let rebalances = kept.scrape().sum("kept_rebalances_total", &[]);
+    assert!(rebalances >= Some(2.0), "two workers: {rebalances:?}");
+
+    kept.pause();
+    let paused = Instant::now();
+    // What a fetch that is under way brings would be read as soon as the process goes on.
+    within(LONG, "no fetch waits for records", || {
+        (paused.elapsed() > FETCHED).then_some(())
+    });
+    let topic = stage.topics().remove(1);
+    let read = stage.kafka().marks(&topic);
+    stage.sell_at_once(8000);
+    let there = stage.kafka().marks(&topic);
+    let mut gap = 0;
+    for partition in CUT {
+        let (read, there) = (read[&partition].1, there[&partition].1);
+        let cut = read + (there - read) / 2;
+        assert!(cut > read, "something is lost");
+        stage.kafka().delete_records(&topic, partition, cut);
+        gap += cut - read;
+    }
+    kept.resume();
+
+    await_metrics(&kept, "the gap is counted", |samples| {
+        samples.sum("kept_log_gap_records_total", &[]) == Some(gap as f64)
+    });
+    let truth = Truth::at_the_end(&stage, &config).with(&before);
+    truth.agrees(&stage, &[&kept]);
+    let now = kept.scrape();
+    let count = |name: &str| now.sum(name, &[]);
+    assert_eq!(count("kept_rebalances_total"), rebalances, "nobody left");
+    assert_eq!(count("kept_state_lost_total"), Some(0.0), "{}", kept.log());
+    assert_eq!(count("kept_log_gap_records_total"), Some(gap as f64));
 }
 
 /// How many lines say of a partition of a topic that it isn't the log it was.

@@ -50,7 +50,7 @@ pub(crate) struct Orders {
     pub(crate) assign: Vec<(u64, Vec<Assignment>)>,
     /// Give the share back.
     pub(crate) release: bool,
-    /// Leave and join again.
+    /// Look the share up and deliver it again.
     pub(crate) start_over: bool,
     /// Give up.
     pub(crate) fail: Option<Fatal>,

@@ -17,6 +17,7 @@ use crate::ends::EndsAsker;
 use crate::hands::{Hands, Orders};
 use crate::look_up::{Looker, Question};
 use crate::metrics::Liveness;
+use crate::offsets::Place;
 use crate::settings::instance_id;
 use crate::topics::Topics;
 use crate::worker::{Call, Fatal, Request};
@@ -151,8 +152,27 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             .metrics
             .assigned(hands.setup.number, places.len());
         check_joined(&hands.setup.plan, &places)?;
-        accept(hands.consumer)?;
         self.coverage.watch(places.is_empty());
+        self.begin_share(places)
+    }
+
+    /// What the tasks of the share stand on is gone: it begins again, with the same member. Leaving
+    /// the group for that would swap shares, and with them what is in memory and not saved.
+    fn begin_again(&mut self) -> Result<(), Fatal> {
+        let share = &self.hands.share;
+        // Otherwise whoever gets it next begins anew.
+        if !share.is_held() || share.is_revoked() || self.stop_by.is_some() {
+            return Ok(());
+        }
+        let places = share.partitions().to_vec();
+        self.stop_delivery();
+        self.begin_share(places)
+    }
+
+    /// Nothing of it is delivered until the logic has said from where.
+    fn begin_share(&mut self, places: Vec<Place>) -> Result<(), Fatal> {
+        let hands = &mut *self.hands;
+        accept(hands.consumer)?;
         hands.share.begin(places.clone());
         let input = Input::Assigned {
             assignment: hands.share.number(),
@@ -200,10 +220,10 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             self.begin_delivery(assignment, &starts)?;
         }
         self.release(release);
-        if start_over && self.stop_by.is_none() {
-            self.topics.start_over(self.hands.consumer);
+        match start_over {
+            true => self.begin_again(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// The share begins with these partitions, or these are added to it.

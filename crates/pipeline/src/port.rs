@@ -280,8 +280,9 @@ pub enum Effect {
         /// Which partition.
         partition: i32,
     },
-    /// Look the share up again and assign it anew: what it stood on is gone. The answer is `Assigned`
-    /// with a new number, perhaps after a `Revoked`; what is delivered before is dropped.
+    /// Begin the share again, without leaving the group: what it stood on is gone. The answer is
+    /// `Assigned` with a new number for the same partitions, or `Revoked` or `Lost` if the group is
+    /// quicker; what is delivered before is dropped.
     StartOver,
     /// Worth a line in the log and a counter.
     Notice(Notice),

@@ -47,6 +47,8 @@ pub struct Rules {
     pub released_by_the_moment: bool,
     /// Each input of a task has a clock of its own, not one for all.
     pub own_clocks: bool,
+    /// Before the share is begun again, the answer to a commit on its way is awaited.
+    pub commit_before_anew: bool,
 }
 
 impl Default for Rules {
@@ -68,4 +70,5 @@ impl Default for Rules {
             own_clocks: true,
         }
     }
+            commit_before_anew: true,
 }

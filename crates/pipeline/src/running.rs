@@ -61,7 +61,7 @@ pub(crate) enum Stage {
     Replaying(Vec<i64>),
     /// Shown.
     Serving,
-    /// One of its logs is another one: it is dropped when the share is begun again.
+    /// Of no use any more, for one of its logs: it is dropped when the share is begun again.
     Forsaken,
 }
 
@@ -270,6 +270,14 @@ impl Running {
     fn turns_away(&mut self, input: usize, offset: i64, rules: Rules) -> bool {
         match &self.stage {
             Stage::Zeroed | Stage::Forsaken => return true,
+    /// The log has lost what comes next. A state that still has to be set to zero would never get
+    /// there: it is built once more.
+    pub(crate) fn is_cut(&mut self) {
+        if matches!(self.stage, Stage::Rebuilding { .. }) {
+            self.stage = Stage::Forsaken;
+        }
+    }
+
             Stage::Rebuilding { zero_at, .. } if offset >= zero_at[input] => {
                 let mark = zero_at[input];
                 self.task.start_at(input, mark);

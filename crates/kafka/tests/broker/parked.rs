@@ -49,13 +49,14 @@ fn partitions_that_begin_later_begin_at_their_own_offsets() {
     assert_eq!(seen.assignments, 1);
 }
 
-/// librdkafka keeps a pause when a partition is taken away and given back.
+/// librdkafka keeps a pause when a partition is taken away and given back. The group hears nothing of
+/// it.
 #[test]
-fn what_was_paused_or_parked_when_it_was_revoked_flows_when_it_comes_back() {
+fn what_was_paused_or_parked_flows_when_the_share_is_begun_again() {
     let kafka = Kafka::shared();
-    kafka.create_topic("revoked", 3, &[]);
-    fill(kafka, "revoked", 3, 0, 100);
-    let worker = Recorded::start(0, settings(kafka, "revoked"), plan(&["revoked"]));
+    kafka.create_topic("again", 3, &[]);
+    fill(kafka, "again", 3, 0, 100);
+    let worker = Recorded::start(0, settings(kafka, "again"), plan(&["again"]));
     worker.seen().left_out = vec![(0, 1)];
     worker.until("those that begin", |seen| seen.count() == 200);
     let mut seen = worker.seen();
@@ -70,6 +71,7 @@ fn what_was_paused_or_parked_when_it_was_revoked_flows_when_it_comes_back() {
     worker.until("all records", |seen| {
         seen.assignments == 2 && seen.count() == 300
     });
+    assert_eq!(worker.seen().revocations, 0, "it stays a member");
     worker.stop();
     (0..3).for_each(|partition| assert_counted(&worker.seen(), (0, partition), 100));
 }

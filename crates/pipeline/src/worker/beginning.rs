@@ -74,8 +74,7 @@ impl Worker {
                 });
             }
             self.memory.remove(&running.id);
-            self.other_logs.remove(&running.id);
-            self.recreated.remove(&running.id);
+            self.doubts.settle(running.id);
             running.saves.begin(self.at);
             self.tasks.push(running);
         }

@@ -14,6 +14,7 @@
 //! task before its state has reached what is committed already. While Idle and Over the tasks lie
 //! frozen in memory; those that the next share doesn't have are dropped.
 
+mod anew;
 mod beginning;
 mod draining;
 mod publishing;
@@ -22,7 +23,7 @@ mod restoring;
 mod saving;
 mod share;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalogue::fingerprint;
@@ -30,8 +31,6 @@ use catalogue::plan::{Kind, KpiId, Plan, TopicId};
 use engine::view::OverdueOrder;
 use events::{Decoder, ProjectedType, Projection, Span, WallTime};
 
-use crate::known::Evidence;
-use crate::log_id::LogId;
 use crate::port::{Effect, Input, LeaseTime, TaskId};
 use crate::preparing::Preparing;
 use crate::progress::Standing;
@@ -39,6 +38,7 @@ use crate::publish::Publisher;
 use crate::rules::{Options, Rules};
 use crate::running::{Running, Stage};
 use draining::Draining;
+use anew::Doubts;
 
 /// See the file's header.
 pub struct Worker {
@@ -59,15 +59,8 @@ pub struct Worker {
     routes: Vec<Vec<Option<Route>>>,
     /// Those that are not read now: frozen at their offsets.
     memory: BTreeMap<TaskId, Running>,
-    /// What showed that a log is another one, until the task begins anew.
-    other_logs: BTreeMap<TaskId, Evidence>,
-    /// Topics that were there before the present ones: ids never come again, so a broker that tells
-    /// one of these is behind the others.
-    left: BTreeSet<(TopicId, LogId)>,
-    /// Until when the share's other tasks are looked at after one of them had another log.
-    probed_until: Option<LeaseTime>,
-    /// Tasks of which it was told that they begin anew on another log, until they do.
-    recreated: BTreeSet<TaskId>,
+    /// What is known against their logs.
+    doubts: Doubts,
     publisher: Publisher,
     now: WallTime,
     at: LeaseTime,
@@ -119,10 +112,7 @@ impl Worker {
             tasks: Vec::new(),
             routes: vec![Vec::new(); plan.topics.len()],
             memory: BTreeMap::new(),
-            other_logs: BTreeMap::new(),
-            left: BTreeSet::new(),
-            probed_until: None,
-            recreated: BTreeSet::new(),
+            doubts: Doubts::default(),
             publisher: Publisher::new(&options, rules),
             now: WallTime(0),
             at: LeaseTime(0),
@@ -156,9 +146,7 @@ impl Worker {
                 at,
             } => self.end_observed((topic, partition), end, at),
             Input::LogObserved { topic, log } => self.log_observed(topic, log, effects),
-            Input::OutOfRange { topic, partition } => {
-                self.out_of_range((topic, partition), effects)
-            }
+            Input::OutOfRange { topic, partition } => self.out_of_range((topic, partition)),
             Input::Tick { now, at } => self.tick(now, at, effects),
             Input::Committed { commit, result } => self.committed(commit, result, effects),
             Input::Saved {
@@ -260,9 +248,7 @@ impl Worker {
             self.prepare(effects);
         }
         match &self.phase {
-            Phase::Reading if self.waits_to_start_over() || self.is_probed() => {
-                self.start_over(effects);
-            }
+            Phase::Reading if self.begins_again() => self.begin_again(effects),
             Phase::Reading => {
                 self.show_time(effects);
                 self.publish(effects);

@@ -1,18 +1,11 @@
 //! Records and ends of partitions, as far as they are this worker's.
 
 use catalogue::plan::TopicId;
-use events::{Record, Span, WallTime};
+use events::{Record, WallTime};
 
 use super::{Phase, Route, Worker};
-use crate::known::{Evidence, OtherLog};
-use crate::log_id::LogId;
-use crate::port::{Effect, LeaseTime, TaskId};
-use crate::resume::changed;
-use crate::rules::LogGap;
-use crate::running::{Running, Stage};
-
-/// How long the records of other tasks are waited for when one task's log is another one.
-const PROBE_WITHIN: Span = Span::from_seconds(2);
+use crate::port::{Effect, TaskId};
+use crate::running::Running;
 
 /// A partition of a topic.
 pub(super) type Place = (TopicId, i32);
@@ -51,40 +44,6 @@ impl Worker {
         }
     }
 
-    /// The brokers said which topic this is now.
-    pub(super) fn log_observed(&mut self, topic: TopicId, log: LogId, effects: &mut Vec<Effect>) {
-        if !matches!(self.phase, Phase::Reading) || !self.rules.compare_topics {
-            return;
-        }
-        if self.has_left(topic, log) {
-            return;
-        }
-        for task in 0..self.tasks.len() {
-            let running = &mut self.tasks[task];
-            let topics = &self.plan.groups[running.id.group].topics;
-            let Some(input) = topics.iter().position(|one| *one == topic) else {
-                continue;
-            };
-            let before = *running.known[input].log.get_or_insert(log);
-            if let Some(detail) = changed(Some(before), Some(log)) {
-                self.left.insert((topic, before));
-                self.other_log(task, input, OtherLog(detail), effects);
-            }
-        }
-    }
-
-    /// Whether this is a topic that was there before the present one.
-    pub(super) fn has_left(&self, topic: TopicId, log: LogId) -> bool {
-        self.left.contains(&(topic, log))
-    }
-
-    /// The log has lost what comes next: looked up again, the gap will show.
-    pub(super) fn out_of_range(&mut self, place: Place, effects: &mut Vec<Effect>) {
-        if self.route(place).is_some() {
-            self.start_over(effects);
-        }
-    }
-
     /// Display times go on, partitions that are far ahead wait.
     pub(super) fn show_time(&mut self, effects: &mut Vec<Effect>) {
         for running in &mut self.tasks {
@@ -98,25 +57,6 @@ impl Worker {
                 });
             }
         }
-    }
-
-    /// Whether records were turned away while totals were set to zero, and no other task's still
-    /// have to be: those would lose what they have read.
-    pub(super) fn waits_to_start_over(&self) -> bool {
-        let zeroed = self
-            .tasks
-            .iter()
-            .any(|running| running.stage == Stage::Zeroed);
-        zeroed && !self.tasks.iter().any(Running::is_between_states)
-    }
-
-    /// Freezes everything where it is and asks for the share to be begun again.
-    pub(super) fn start_over(&mut self, effects: &mut Vec<Effect>) {
-        self.probed_until = None;
-        self.stop_preparing();
-        self.freeze_tasks();
-        self.phase = Phase::Over;
-        effects.push(Effect::StartOver);
     }
 
     /// The tasks are read no more; those whose state stands for its offsets stay in memory.
@@ -143,32 +83,7 @@ impl Worker {
         }
     }
 
-    /// The state is of no use for this log: it is shown no more and the share begun again, soon.
-    /// Mostly it is not the only one, so the other tasks are looked at first: one new beginning for
-    /// all, not one for each.
-    fn other_log(&mut self, task: usize, input: usize, other: OtherLog, effects: &mut Vec<Effect>) {
-        let running = &mut self.tasks[task];
-        running.forsake(input);
-        let (id, inputs) = (running.id, running.inputs.len());
-        let evidence = self.other_logs.entry(id);
-        let evidence =
-            evidence.or_insert_with(|| Evidence::on(running.lineage, running.base, inputs));
-        evidence.add(input, other);
-        self.publisher.forget(id);
-        if self.options.log_gap == LogGap::Continue {
-            self.publisher.withdraw(id, effects);
-        }
-        let until = LeaseTime(self.at.0.saturating_add(PROBE_WITHIN.0));
-        self.probed_until.get_or_insert(until);
-    }
-
-    /// Whether a log is another one and the others were looked at, or don't come.
-    pub(super) fn is_probed(&self) -> bool {
-        self.probed_until
-            .is_some_and(|until| self.at >= until || self.tasks.iter().all(Running::is_seen))
-    }
-
-    fn route(&self, (topic, partition): Place) -> Option<Route> {
+    pub(super) fn route(&self, (topic, partition): Place) -> Option<Route> {
         if !matches!(self.phase, Phase::Reading) {
             return None;
         }

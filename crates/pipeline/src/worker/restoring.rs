@@ -252,7 +252,7 @@ impl Worker {
             if let (Some(before), Some(now)) = (before, facts.log)
                 && before != now
             {
-                self.left.insert((*topic, before));
+                self.doubts.leave(*topic, before);
             }
         }
     }
@@ -277,7 +277,7 @@ impl Worker {
         for (input, more) in others {
             detail += &format!("; and topic {}: {more}", facts[input].topic);
         }
-        if self.recreated.insert(task) {
+        if self.doubts.tell(task) {
             effects.push(Effect::Notice(Notice::Recreated {
                 topic: self.plan.groups[task.group].topics[first],
                 partition: task.partition,

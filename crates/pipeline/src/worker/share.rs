@@ -39,9 +39,7 @@ impl Worker {
         }
         self.publisher.goes_on(effects, self.at);
         self.memory.retain(|id, _| tasks.contains(id));
-        self.other_logs.retain(|id, _| tasks.contains(id));
-        self.recreated.retain(|id| tasks.contains(id));
-        self.probed_until = None;
+        self.doubts.begin(&tasks);
         self.phase = Phase::Preparing;
         self.preparing = Some(Preparing::new(partitions, &tasks, self.at));
         if !partitions.is_empty() {
@@ -199,17 +197,13 @@ impl Worker {
         let facts = topics.filter_map(|topic| {
             let position = preparing.positions.get(&(*topic, task.partition))?;
             let mut facts = facts(self.topic_name(*topic), position);
-            let counts = |log: &LogId| self.rules.compare_topics && !self.has_left(*topic, *log);
+            let counts =
+                |log: &LogId| self.rules.compare_topics && !self.doubts.has_left(*topic, *log);
             facts.log = facts.log.filter(counts);
             Some(facts)
         });
         let mut facts: Vec<InputFacts> = facts.collect();
-        let evidence = self.other_logs.get(&task);
-        if let Some(evidence) = evidence.filter(|evidence| !evidence.is_settled(&facts)) {
-            for (input, facts) in facts.iter_mut().enumerate() {
-                facts.other_log = evidence.of(input);
-            }
-        }
+        self.doubts.add_to(&mut facts, task);
         facts
     }
 

@@ -3,6 +3,7 @@
 use pipeline::Rules;
 use pipeline::port::Notice;
 
+use crate::anew::cut_behind_a_commit;
 use crate::outages::given_another;
 use crate::plans::orders;
 use crate::recreated::live;
@@ -136,6 +137,13 @@ fn held_up_by_those_that_are_not_ready() {
     let mut rig = given_another(broken(|rules| rules.ready_first = false));
     rig.pass(20);
     assert_eq!(rig.orders(), None, "its lease is over");
+}
+
+#[test]
+fn begun_again_without_the_answer_to_a_commit() {
+    let rules = broken(|rules| rules.commit_before_anew = false);
+    let rig = cut_behind_a_commit(rules);
+    assert_eq!(rig.orders_of(1), None, "its view is taken for overtaken");
 }
 
 #[test]

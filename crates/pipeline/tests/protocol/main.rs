@@ -1,5 +1,6 @@
 //! The worker's protocol, driven by hand: what is published, committed, saved and gone on from.
 
+mod anew;
 mod answers;
 mod broken;
 mod display;
