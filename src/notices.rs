@@ -3,6 +3,7 @@
 //! What goes on while something is down (a commit refused each second) is counted each time and
 //! logged at most once a minute; a task that waits for the store is not hushed by one that doesn't.
 
+mod beginning;
 mod lost;
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,6 @@ use catalogue::Plan;
 use catalogue::plan::TopicId;
 use pipeline::TaskId;
 use pipeline::port::Notice;
-use pipeline::resume::Source;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use tracing::{debug, error, info, warn};
 
@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// refusal begins with; an object that is missing or damaged is torn.
 const REFUSED: [&str; 4] = ["torn", "foreign", "version", "unsound"];
 /// The closed list behind the `event` label of `kept_task_events_total`.
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 15] = [
     "kept",
     "restored",
     "adopted",
@@ -38,6 +38,8 @@ const EVENTS: [&str; 13] = [
     "fenced",
     "serving",
     "foreign_commit",
+    "carried",
+    "left_behind",
 ];
 
 /// One for all workers of the process. Cloning shares it.
@@ -197,64 +199,6 @@ impl Notices {
         }
     }
 
-    /// Likewise, of those that say how a task begins.
-    fn describe_beginning(&self, notice: &Notice) -> (usize, Weight, String) {
-        use Weight::{Good, Loss, Odd};
-        match notice {
-            Notice::Kept { task } => {
-                let task = self.task(*task);
-                (0, Good, format!("{task} goes on from memory"))
-            }
-            Notice::Restored { task, name, replay } => {
-                let task = self.task(*task);
-                let text = format!("{task} goes on from snapshot {name}: {replay} records to read");
-                (1, Good, text)
-            }
-            Notice::Adopted { task, anew } => {
-                let (task, anew) = (self.task(*task), listed(anew));
-                let text =
-                    format!("{task} takes over the state of another catalogue; anew: {anew}");
-                (2, Odd, text)
-            }
-            Notice::Refused { task, name, reason } => {
-                let task = self.task(*task);
-                let text = format!("{task} can't use snapshot {name}: {reason}");
-                (3, Odd, text)
-            }
-            Notice::Rebuilding {
-                task,
-                stored,
-                replay,
-            } => {
-                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
-                let text = format!(
-                    "{task} is rebuilt from the log, exactly: {replay} records to read{why}"
-                );
-                (4, Odd, text)
-            }
-            Notice::TotalsLost {
-                task,
-                from,
-                stored,
-                replay,
-            } => {
-                let (task, why) = (self.task(*task), self.nothing_stored(*stored));
-                (5, Loss, totals_lost(&task, from, *replay, &why))
-            }
-            Notice::ForeignCommit {
-                topic,
-                partition,
-                offset,
-                end,
-                used,
-            } => {
-                let place = self.place(*topic, *partition);
-                (12, Odd, foreign_commit(&place, (*offset, *end), *used))
-            }
-            other => unreachable!("{other:?} is no beginning"),
-        }
-    }
-
     /// Why there is no snapshot, if the store has nothing of a task that was shown before.
     fn nothing_stored(&self, stored: usize) -> String {
         match stored {
@@ -299,51 +243,6 @@ fn gap(place: &str, unread: u64, read_before: u64) -> String {
     }
 }
 
-fn totals_lost(task: &str, from: &Source, replay: u64, why: &str) -> String {
-    let state = match from {
-        Source::Nothing => {
-            return format!(
-                "{task} has no usable snapshot and the log doesn't reach back: its totals begin at 0, \
-                 windows and open orders are rebuilt from {replay} records{why}"
-            );
-        }
-        Source::Snapshot(name) => format!("snapshot {name}"),
-        Source::Memory => "memory".to_owned(),
-    };
-    format!(
-        "{task}: its state lacks records that were in the totals shown, and they are gone from the \
-         log: its totals begin at 0; windows and open orders go on from {state} and {replay} records \
-         after it"
-    )
-}
-
-fn foreign_commit(place: &str, (offset, end): (i64, Option<i64>), used: bool) -> String {
-    let what = match used {
-        true => {
-            "no record is skipped or counted twice for it: a state that is saved goes on from where it \
-             is, and is shown when it has read up to there; only without one, counting begins there"
-        }
-        false => {
-            "it is ignored: the state has read further already, and totals that were shown are not \
-             taken back"
-        }
-    };
-    let beyond = end.map_or(String::new(), |end| {
-        format!("; it is beyond the log's end, so {end} counts in its place")
-    });
-    format!(
-        "{place}: the group's committed offset {offset} was not set by Kept (moved by hand, or does \
-         another program use this group?){beyond}; {what}. To begin anew use `kept state reset`"
-    )
-}
-
-fn listed(ids: &[String]) -> String {
-    match ids {
-        [] => "nothing".to_owned(),
-        ids => ids.join(", "),
-    }
-}
-
 /// Which reason of the closed list it is.
 fn refused(reason: &str) -> &'static str {
     let words = |part: &str| {
@@ -357,6 +256,8 @@ fn refused(reason: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::resume::Source;
+
     use super::*;
 
     fn notices() -> (Notices, Registry) {
@@ -431,6 +332,34 @@ mod tests {
         let why = "the state store at file:///state/group has nothing of this task";
         assert!(text(0).contains(why), "{}", text(0));
         assert!(!text(2).contains(why), "{}", text(2));
+    }
+
+    #[test]
+    fn tasks_that_had_the_topics_before_are_named() {
+        let (notices, registry) = notices();
+        let task = TaskId {
+            group: 0,
+            partition: 3,
+        };
+        let earlier = || vec!["events+ends/3".to_owned()];
+        let carried = Notice::Carried {
+            task,
+            from: earlier(),
+            replay: 7,
+            anew: vec!["fulfilment".to_owned()],
+        };
+        let tasks = earlier();
+        let left = Notice::LeftBehind { task, tasks };
+        for (notice, event, says) in [
+            (&carried, "carried", "anew: fulfilment; 7 records"),
+            (&left, "left_behind", "all KPIs on these topics begin anew"),
+        ] {
+            notices.tell(0, notice);
+            assert_eq!(counted(&registry, "kept_task_events_total", event), 1.0);
+            let text = notices.describe(notice).2;
+            assert!(text.starts_with("task events/3"), "{text}");
+            assert!(text.contains("events+ends/3") && text.contains(says), "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub use saved::read_position;
 /// Event types and sources told apart in `kept_events_total`; further ones are `other`.
 const TYPE_NAMES: usize = 200;
 const SOURCES: usize = 50;
+/// Stands for an input of a snapshot that the task doesn't have.
+pub const NO_INPUT: usize = usize::MAX;
 /// Longer delays count as this long.
 const LONGEST_DELAY: Span = Span::from_seconds(86_400);
 

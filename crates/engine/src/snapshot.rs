@@ -40,7 +40,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::decode::Unsound;
-pub(crate) use read::{KpiContent, Sections, content};
+pub(crate) use read::{Content, KpiContent, Sections, content};
 pub use read::{Outline, note, outline, references};
 pub(crate) use sort::{blocks, by_key, by_time};
 pub(crate) use write::{Blocks, KnownTimes, SECTION_BYTES, Writer};

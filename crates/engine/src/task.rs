@@ -4,6 +4,7 @@
 //! with its partition's clock as it was (k), then the clock moves, then what the clock decides
 //! happens.
 
+mod carried;
 mod kpi;
 mod saved;
 

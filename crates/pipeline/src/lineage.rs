@@ -30,9 +30,10 @@ impl Lineage {
         Lineage::of(3, &[self.0], &[from, to])
     }
 
-    /// Totals were lost: read from `starts`, with totals set to zero at `zeroed`.
-    pub fn lost(plan: u64, starts: &[i64], zeroed: &[i64]) -> Lineage {
-        Lineage::of(4, &[plan], &[starts, zeroed])
+    /// Totals were lost: read from `starts`, of which the first `skip` records are gone, with totals
+    /// set to zero at `zeroed`.
+    pub fn lost(plan: u64, starts: &[i64], skip: &[i64], zeroed: &[i64]) -> Lineage {
+        Lineage::of(4, &[plan], &[starts, skip, zeroed])
     }
 
     /// This lineage's state, which has its gap behind it, had its totals set to zero at `zeroed`;
@@ -45,6 +46,16 @@ impl Lineage {
     /// snapshot with the same starts must never be taken for one of the new log.
     pub fn recreated(self, plan: u64, starts: &[i64]) -> Lineage {
         Lineage::of(6, &[self.0, plan], &[starts])
+    }
+
+    /// Taken over from tasks that had other topics, each state of this lineage: by input, `None` for
+    /// one that nobody had read. At `offsets`, by another plan.
+    pub fn carried(plan: u64, lineages: &[Option<Lineage>], offsets: &[i64]) -> Lineage {
+        let known = lineages.iter().map(|one| i64::from(one.is_some()));
+        let known: Vec<i64> = known.collect();
+        let lineages = lineages.iter().map(|one| one.map_or(0, |one| one.0 as i64));
+        let lineages: Vec<i64> = lineages.collect();
+        Lineage::of(7, &[plan], &[&known, &lineages, offsets])
     }
 
     fn of(tag: u64, numbers: &[u64], lists: &[&[i64]]) -> Lineage {
@@ -91,7 +102,11 @@ mod tests {
             origin.adopted(7, &[1, 2]),
             origin.gapped(&[1, 2], &[3, 4]),
             origin.gapped(&[1], &[2, 3, 4]),
-            Lineage::lost(7, &[1, 2], &[3, 4]),
+            Lineage::lost(7, &[1, 2], &[0, 0], &[3, 4]),
+            Lineage::lost(7, &[1, 2], &[2, 0], &[3, 4]),
+            Lineage::carried(7, &[Some(origin), None], &[1, 2]),
+            Lineage::carried(7, &[None, Some(origin)], &[1, 2]),
+            Lineage::carried(7, &[Some(Lineage(0)), Some(origin)], &[1, 2]),
             origin.zeroed(&[1, 2], &[3, 4]),
             origin.recreated(7, &[1, 2]),
         ];

@@ -3,6 +3,9 @@
 //! `<plan>-<lineage>-<offset>[.<offset>...][~].kept`: hexadecimal numbers of 16 digits, decimal
 //! offsets of 20, one for each topic of the task's group. One name, one content: but for those with
 //! `~`, whose state has hit a limit that it can't be exact beyond (`kept_exact` 0).
+//!
+//! A snapshot of another task, one of whose topics this task reads now, goes by
+//! `<topic>[+<topic>...]/<name>`: Kafka's topics have neither `+` nor `/` in their names.
 
 use std::fmt;
 
@@ -19,6 +22,15 @@ pub struct SnapshotName {
     pub offsets: Vec<i64>,
     /// Whether equal names mean equal bytes.
     pub exact: bool,
+}
+
+/// A snapshot of a task that had other topics; see the file's header.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EarlierName {
+    /// The topics of that task, in its order: one for each offset of the name.
+    pub topics: Vec<String>,
+    /// The name in that task's folder.
+    pub name: SnapshotName,
 }
 
 const EXTENSION: &str = ".kept";
@@ -47,6 +59,23 @@ impl SnapshotName {
             offsets: offsets.split('.').map(offset).collect::<Option<_>>()?,
             exact,
         })
+    }
+}
+
+impl EarlierName {
+    /// Reads one; `None` if it is the name of something else.
+    pub fn parse(text: &str) -> Option<EarlierName> {
+        let (topics, name) = text.split_once('/')?;
+        let topics: Vec<String> = topics.split('+').map(str::to_owned).collect();
+        let name = SnapshotName::parse(name)?;
+        let whole = topics.len() == name.offsets.len() && topics.iter().all(|it| !it.is_empty());
+        whole.then_some(EarlierName { topics, name })
+    }
+}
+
+impl fmt::Display for EarlierName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.topics.join("+"), self.name)
     }
 }
 
@@ -83,6 +112,26 @@ mod tests {
         assert_eq!(one.to_string(), text);
         for name in [one, two] {
             assert_eq!(SnapshotName::parse(&name.to_string()), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_task_is_read_with_its_topics() {
+        let name = "0000000000000001-0000000000000002-00000000000000000003.kept";
+        let two =
+            "0000000000000001-0000000000000002-00000000000000000003.00000000000000000004.kept";
+        for text in [format!("orders/{name}"), format!("orders+ends/{two}")] {
+            let earlier = EarlierName::parse(&text).expect("a name");
+            assert_eq!(earlier.to_string(), text);
+            assert_eq!(SnapshotName::parse(&text), None, "never taken for its own");
+        }
+        for text in [
+            name,
+            &format!("orders/{two}"),
+            &format!("a+/{two}"),
+            "orders/",
+        ] {
+            assert_eq!(EarlierName::parse(text), None, "{text}");
         }
     }
 

@@ -100,7 +100,8 @@ pub enum Input<'a> {
         /// In any order.
         positions: &'a [Position],
     },
-    /// The answer to `List`: the names of all snapshots of the task, in any order.
+    /// The answer to `List`: the names of all snapshots of the task, in any order, and those of
+    /// tasks that had some of its topics (`crate::name`).
     Listed {
         /// Which task.
         task: TaskId,
@@ -205,7 +206,7 @@ pub enum Effect {
         /// How much history the state is made of, at most.
         reach: Span,
     },
-    /// Ask the store which snapshots of the task there are.
+    /// Ask the store which snapshots of the task there are, and of others with some of its topics.
     List {
         /// Which task.
         task: TaskId,
@@ -313,6 +314,25 @@ pub enum Notice {
         task: TaskId,
         /// Ids of KPIs.
         anew: Vec<String>,
+    },
+    /// A task goes on from snapshots of tasks that had its topics in other company: the catalogue's
+    /// joins changed. These KPIs begin anew.
+    Carried {
+        /// Which task.
+        task: TaskId,
+        /// The tasks, as `topic+topic/partition`.
+        from: Vec<String>,
+        /// Records to be read again before it is shown.
+        replay: u64,
+        /// Ids of KPIs.
+        anew: Vec<String>,
+    },
+    /// Snapshots of tasks that had some of its topics can't be gone on from; `TotalsLost` follows.
+    LeftBehind {
+        /// Which task.
+        task: TaskId,
+        /// Those tasks, as `topic+topic/partition`.
+        tasks: Vec<String>,
     },
     /// A snapshot can't be used.
     Refused {

@@ -11,7 +11,7 @@ use catalogue::plan::TopicId;
 use engine::snapshot::Snapshot;
 use events::Span;
 
-use crate::name::SnapshotName;
+use crate::name::{EarlierName, SnapshotName};
 use crate::note::Note;
 use crate::port::{Effect, LeaseTime, LoadError, Notice, Position, TaskId};
 use crate::resume::{Attempt, InputFacts, Start};
@@ -51,6 +51,8 @@ pub(crate) enum FirstCommit {
 pub(crate) struct Pending {
     pub(crate) id: TaskId,
     pub(crate) names: Names,
+    /// What the store has of tasks that had other topics; known with the names.
+    pub(crate) earlier: Vec<EarlierName>,
     pub(crate) step: Step,
     /// Snapshots that could not be used: what is stored under these names has other bytes than the
     /// state they stand for.
@@ -87,6 +89,9 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Loading {
     pub(crate) name: String,
+    /// What is asked for after it, and what came before it: where several make one state.
+    more: VecDeque<String>,
+    had: Vec<Snapshot>,
     pub(crate) start: Start,
     /// What comes after it if it can't be used.
     pub(crate) rest: VecDeque<Attempt>,
@@ -107,6 +112,7 @@ impl Preparing {
         let pending = |id: &TaskId| Pending {
             id: *id,
             names: Names::Unasked,
+            earlier: Vec::new(),
             step: Step::Waiting,
             refused: Vec::new(),
             newer: None,
@@ -182,6 +188,8 @@ impl Preparing {
         }
         pending.names = match names {
             Ok(names) => {
+                let earlier = names.iter().filter_map(|name| EarlierName::parse(name));
+                pending.earlier = earlier.collect();
                 let names = names.iter().filter_map(|name| SnapshotName::parse(name));
                 pending.trouble = None;
                 Names::Known(names.collect())
@@ -193,8 +201,8 @@ impl Preparing {
         };
     }
 
-    /// Takes the answer to `Load`: the snapshot that was awaited, with how to begin from it, and
-    /// what comes next if it can't be used.
+    /// Takes the answer to `Load`: the snapshots that were awaited, once all are there, with how to
+    /// begin from them, and what comes next if they can't be used.
     pub(crate) fn loaded(
         &mut self,
         task: TaskId,
@@ -202,7 +210,7 @@ impl Preparing {
         snapshot: Result<Snapshot, LoadError>,
         at: LeaseTime,
         effects: &mut Vec<Effect>,
-    ) -> Option<(Loading, Result<Snapshot, LoadError>)> {
+    ) -> Option<(Loading, Result<Vec<Snapshot>, LoadError>)> {
         let pending = self.pending(task)?;
         let Step::Loading(loading) = &mut pending.step else {
             return None;
@@ -210,17 +218,28 @@ impl Preparing {
         if loading.name != name {
             return None;
         }
-        let snapshot = match snapshot {
+        let snapshots = match snapshot {
             Err(LoadError::Unavailable(detail)) => {
                 loading.again = LeaseTime(at.0 + RETRY.0);
                 pending.waits(detail, effects);
                 return None;
             }
-            result => result,
+            Err(error) => Err(error),
+            Ok(snapshot) => {
+                loading.had.push(snapshot);
+                if let Some(name) = loading.more.pop_front() {
+                    loading.name.clone_from(&name);
+                    loading.again = LeaseTime(at.0 + PATIENCE.0);
+                    pending.trouble = None;
+                    effects.push(Effect::Load { task, name });
+                    return None;
+                }
+                Ok(std::mem::take(&mut loading.had))
+            }
         };
         pending.trouble = None;
         match std::mem::replace(&mut pending.step, Step::Waiting) {
-            Step::Loading(loading) => Some((*loading, snapshot)),
+            Step::Loading(loading) => Some((*loading, snapshots)),
             _ => None,
         }
     }
@@ -269,9 +288,10 @@ impl Pending {
         }
     }
 
-    /// How many snapshots the store has, as far as it was asked.
+    /// How many snapshots the store has of the task, or of others that had some of its topics, as
+    /// far as it was asked.
     pub(crate) fn stored(&self) -> usize {
-        self.names().map_or(0, <[SnapshotName]>::len)
+        self.names().map_or(0, <[SnapshotName]>::len) + self.earlier.len()
     }
 
     /// Whether the store was asked for names and doesn't say.
@@ -301,21 +321,26 @@ impl Pending {
         }
     }
 
-    /// Waits for a snapshot.
+    /// Waits for the snapshots of these names, one after the other; at least one.
     pub(crate) fn load(
         &mut self,
-        name: String,
+        mut names: VecDeque<String>,
         start: Start,
         rest: VecDeque<Attempt>,
         at: LeaseTime,
         effects: &mut Vec<Effect>,
     ) {
+        let name = names
+            .pop_front()
+            .expect("a start from the store has a name");
         effects.push(Effect::Load {
             task: self.id,
             name: name.clone(),
         });
         self.step = Step::Loading(Box::new(Loading {
             name,
+            more: names,
+            had: Vec::new(),
             start,
             rest,
             again: LeaseTime(at.0 + PATIENCE.0),

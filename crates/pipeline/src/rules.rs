@@ -37,6 +37,8 @@ pub struct Rules {
     pub compare_records: bool,
     /// A topic whose id changed is another one.
     pub compare_topics: bool,
+    /// What nothing else would give again is saved before it is committed.
+    pub saved_first: bool,
     /// When totals are lost, no input reads on before all have reached what is committed.
     pub hold_lost_totals: bool,
     /// A view that a later owner has gone beyond is withdrawn when its task comes back.
@@ -45,10 +47,10 @@ pub struct Rules {
     pub ready_first: bool,
     /// After a release views are shown only while the worker comes round.
     pub released_by_the_moment: bool,
-    /// Each input of a task has a clock of its own, not one for all.
-    pub own_clocks: bool,
     /// Before the share is begun again, the answer to a commit on its way is awaited.
     pub commit_before_anew: bool,
+    /// Each input of a task has a clock of its own, not one for all.
+    pub own_clocks: bool,
 }
 
 impl Default for Rules {
@@ -63,12 +65,13 @@ impl Default for Rules {
             same_lineage: true,
             compare_records: true,
             compare_topics: true,
+            saved_first: true,
             hold_lost_totals: true,
             withdraw_overtaken: true,
             ready_first: true,
             released_by_the_moment: true,
+            commit_before_anew: true,
             own_clocks: true,
         }
     }
-            commit_before_anew: true,
 }

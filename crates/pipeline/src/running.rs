@@ -39,6 +39,8 @@ pub(crate) struct Running {
     pub(crate) saves: Saves,
     /// How each input's log is known again.
     pub(crate) known: Vec<Known>,
+    /// Where it began, before what was gone of the log there.
+    pub(crate) first_offsets: Vec<i64>,
     /// Rejects before these offsets were reported in an earlier life.
     replayed_below: Vec<i64>,
 }
@@ -84,6 +86,7 @@ impl Running {
             inputs,
             saves: Saves::default(),
             known: vec![Known::default(); count],
+            first_offsets: Vec::new(),
             replayed_below: vec![0; count],
         }
     }
@@ -98,6 +101,7 @@ impl Running {
             let inputs = self.inputs.iter_mut().zip(origins);
             inputs.for_each(|(input, origin)| input.origin = Some(*origin));
         }
+        self.first_offsets.clone_from(&start.offsets);
         let count = |records: &i64| u64::try_from(*records).expect("a gap isn't negative");
         for (input, records) in start.skip.iter().enumerate() {
             if *records > 0 {
@@ -266,10 +270,6 @@ impl Running {
         self.stage = Stage::Forsaken;
     }
 
-    /// Whether what comes at `offset` has to wait until the totals were set to zero.
-    fn turns_away(&mut self, input: usize, offset: i64, rules: Rules) -> bool {
-        match &self.stage {
-            Stage::Zeroed | Stage::Forsaken => return true,
     /// The log has lost what comes next. A state that still has to be set to zero would never get
     /// there: it is built once more.
     pub(crate) fn is_cut(&mut self) {
@@ -278,6 +278,10 @@ impl Running {
         }
     }
 
+    /// Whether what comes at `offset` has to wait until the totals were set to zero.
+    fn turns_away(&mut self, input: usize, offset: i64, rules: Rules) -> bool {
+        match &self.stage {
+            Stage::Zeroed | Stage::Forsaken => return true,
             Stage::Rebuilding { zero_at, .. } if offset >= zero_at[input] => {
                 let mark = zero_at[input];
                 self.task.start_at(input, mark);

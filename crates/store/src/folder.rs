@@ -23,6 +23,22 @@ impl TaskFolder {
         format!("{}/{}", self.topics.join("+"), self.partition)
     }
 
+    /// Whether they are of different topics, but not of all different ones.
+    pub(crate) fn is_related(&self, topics: &[String]) -> bool {
+        let shared = topics.iter().any(|topic| self.topics.contains(topic));
+        shared && self.topics != topics
+    }
+
+    /// The task, of the same partition, that a name with a task's topics before it is of, and the
+    /// name there.
+    pub(crate) fn of_earlier<'a>(&self, name: &'a str) -> Option<(TaskFolder, &'a str)> {
+        let (topics, name) = name.split_once('/')?;
+        let topics: Vec<String> = topics.split('+').map(str::to_owned).collect();
+        let partition = self.partition;
+        self.is_related(&topics)
+            .then_some((TaskFolder { topics, partition }, name))
+    }
+
     /// What `path` made.
     pub(crate) fn parse(topics: &str, partition: &str) -> Option<TaskFolder> {
         Some(TaskFolder {
@@ -67,6 +83,29 @@ mod tests {
         let parsed = TaskFolder::parse("shop.orders+shop.ends", "12");
         assert_eq!(parsed, Some(folder));
         assert_eq!(TaskFolder::parse("shop.orders", "sections"), None);
+    }
+
+    #[test]
+    fn tasks_are_related_that_share_a_topic_and_not_all() {
+        let of = |topics: &str| TaskFolder::parse(topics, "3").expect("a folder");
+        let joined = of("orders+ends");
+        let related = [
+            "orders",
+            "ends",
+            "ends+orders",
+            "orders+other",
+            "other",
+            "orders+ends",
+        ];
+        let related = related.map(|topics| joined.is_related(&of(topics).topics));
+        assert_eq!(related, [true, true, true, true, false, false]);
+        let (task, name) = joined
+            .of_earlier("orders/one.kept")
+            .expect("a related task");
+        assert_eq!((task, name), (of("orders"), "one.kept"));
+        for other in ["one.kept", "other/one.kept", "orders+ends/one.kept"] {
+            assert_eq!(joined.of_earlier(other), None, "{other}");
+        }
     }
 
     #[test]

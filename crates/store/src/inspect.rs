@@ -42,6 +42,20 @@ pub(crate) async fn tasks(depot: &Depot) -> Result<Vec<TaskFolder>, String> {
     Ok(tasks)
 }
 
+/// The tasks of the same partition that have some of the task's topics, and others or not all; in
+/// order. Some of them may have no folder.
+pub(crate) async fn related(depot: &Depot, task: &TaskFolder) -> Result<Vec<TaskFolder>, String> {
+    let folders = depot.list(&depot.root()).await?.common_prefixes;
+    let number = task.partition.to_string();
+    let folders = folders.iter().filter_map(|topics| topics.filename());
+    let folders = folders.filter_map(|topics| TaskFolder::parse(topics, &number));
+    let mut related: Vec<TaskFolder> = folders
+        .filter(|other| task.is_related(&other.topics))
+        .collect();
+    related.sort();
+    Ok(related)
+}
+
 /// What a task's folder holds; what isn't ours is left out.
 pub(crate) async fn listing(depot: &Depot, folder: &TaskFolder) -> Result<Listing, String> {
     let mut sections: Vec<(u128, u64)> = list(depot, folder, SECTIONS)

@@ -159,12 +159,27 @@ impl Drop for Store {
 impl Inner {
     pub async fn names(&self, folder: &TaskFolder) -> Result<Vec<String>, String> {
         let heads = inspect::heads(&self.depot, folder).await?;
-        Ok(heads.into_iter().map(|head| head.name).collect())
+        let own = heads.into_iter().map(|head| head.name);
+        Ok(own.chain(self.earlier_names(folder).await?).collect())
+    }
+
+    /// Those of tasks that had some of its topics, and others, as `pipeline::name` says them.
+    async fn earlier_names(&self, folder: &TaskFolder) -> Result<Vec<String>, String> {
+        let mut names = Vec::new();
+        for earlier in inspect::related(&self.depot, folder).await? {
+            let topics = earlier.topics.join("+");
+            let heads = inspect::heads(&self.depot, &earlier).await?;
+            names.extend(heads.iter().map(|head| format!("{topics}/{}", head.name)));
+        }
+        Ok(names)
     }
 
     pub async fn load(&self, folder: &TaskFolder, name: &str) -> Result<Snapshot, LoadError> {
         let _slot = self.loads.acquire().await.expect("it is never closed");
-        load::load(&self.depot, folder, name).await
+        match folder.of_earlier(name) {
+            Some((earlier, name)) => load::load(&self.depot, &earlier, name).await,
+            None => load::load(&self.depot, folder, name).await,
+        }
     }
 
     /// Answers when old ones are cleared away too, so that two of these never overlap in a task.

@@ -12,6 +12,7 @@ use super::{Fact, PromiseState, Seen, waiting_for};
 use crate::decode::{Decoder, Read, Unsound};
 use crate::dictionary::Dictionary;
 use crate::encode::Encoder;
+use crate::input::NO_INPUT;
 use crate::panes::Clocks;
 use crate::snapshot::{Sections, Writer, by_key};
 use crate::table::Identity;
@@ -134,6 +135,7 @@ impl PromiseState {
 
     fn read_fact(&self, inputs: &[usize], from: &mut Decoder<'_>) -> Read<Held> {
         let input = inputs.get(from.short()? as usize).copied();
+        let input = input.filter(|input| *input != NO_INPUT);
         let seen = Seen {
             input: input.ok_or(Unsound("a fact of an input that is none"))?,
             offset: from.offset()?,

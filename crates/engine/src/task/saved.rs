@@ -1,6 +1,7 @@
 //! A task as a snapshot, and back.
 
 use std::collections::BTreeSet;
+use std::slice;
 use std::sync::Arc;
 
 use catalogue::fingerprint;
@@ -12,7 +13,7 @@ use crate::count::CountState;
 use crate::decode::{Decoder, Read};
 use crate::encode::Encoder;
 use crate::input::{InputState, read_position};
-use crate::snapshot::{KpiContent, Refusal, SectionRef, Sections, Snapshot, Writer, content};
+use crate::snapshot::{Refusal, SectionRef, Sections, Snapshot, Writer, content};
 
 /// A task that goes on where a snapshot left off.
 #[derive(Debug)]
@@ -113,81 +114,33 @@ impl Task {
         partition: i32,
         snapshot: &Snapshot,
     ) -> Result<Restored, Refusal> {
-        let content = content(&snapshot.head)?;
-        if content.partition != partition {
-            let found = content.partition;
-            return Err(Refusal::Foreign(format!(
-                "of partition {found}, not {partition}"
-            )));
-        }
-        let mut sections = Sections::of(snapshot, &content.sections)?;
-        let mut task = Task::new(plan, group, partition);
-        let inputs = task.read_inputs(content.inputs, &mut sections)?;
-        let mut anew = Vec::new();
-        let plan = Arc::clone(&task.plan);
-        for slot in &mut task.kpis {
-            let id = &plan.kpis[usize::from(slot.id.0)].id;
-            let fingerprint = fingerprint::of_kpi(&plan, slot.id);
-            let same = |kpi: &&_| {
-                let kpi: &KpiContent<'_> = kpi;
-                kpi.id == id && kpi.fingerprint == fingerprint
-            };
-            let Some(found) = content.kpis.iter().find(same) else {
-                anew.push(id.clone());
-                continue;
-            };
-            let mut from = Decoder::new(found.state);
-            let known = Known {
-                fields: &plan.fields,
-                inputs: &task.inputs,
-                numbered: &inputs,
-                clocks: &task.clocks,
-            };
-            slot.read(id, &known, &mut from, &mut sections)?;
-            from.end()?;
-        }
-        task.stored.extend(&content.sections);
-        Ok(Restored { task, anew })
+        let sections = content(&snapshot.head)?.sections;
+        let mut restored = Task::made_of(plan, group, partition, slice::from_ref(snapshot), true)?;
+        restored.task.stored.extend(sections);
+        Ok(restored)
     }
 
-    /// Takes over all inputs; returns the task's index of each as they were numbered then.
-    fn read_inputs<'a>(
+    /// Takes over an input.
+    pub(super) fn read_input<'a>(
         &mut self,
-        bytes: &'a [u8],
-        sections: &mut Sections<'a>,
-    ) -> Result<Vec<usize>, Refusal> {
+        at: usize,
+        from: &mut Decoder<'a>,
+        sections: &Sections<'a>,
+    ) -> Read<()> {
         let plan = Arc::clone(&self.plan);
-        let topics = &plan.groups[self.group].topics;
-        let names = topics
-            .iter()
-            .map(|topic| plan.topics[usize::from(topic.0)].name.as_str());
-        let names: Vec<&str> = names.collect();
-        let found = each_input(bytes)?;
-        let mut numbered = Vec::with_capacity(found.len());
-        for (name, mut from) in found {
-            let at = names.iter().position(|known| *known == name);
-            let at = at.filter(|at| !numbered.contains(at));
-            let at = at.ok_or_else(|| foreign_topics(name, &names))?;
-            numbered.push(at);
-            sections.enter(name);
-            self.inputs[at].read(&plan, &mut from, sections)?;
-            self.clocks[at] = self.inputs[at].clock();
-            self.forgotten_at[at] = from.time()?;
-            from.end()?;
-        }
-        match names.len() - numbered.len() {
-            0 => Ok(numbered),
-            _ => Err(foreign_topics("fewer topics", &names)),
-        }
+        self.inputs[at].read(&plan, from, sections)?;
+        self.clocks[at] = self.inputs[at].clock();
+        self.forgotten_at[at] = from.time()?;
+        Ok(())
     }
 }
 
-fn foreign_topics(found: &str, wanted: &[&str]) -> Refusal {
+pub(super) fn foreign_topics(found: &str, wanted: &[&str]) -> Refusal {
     Refusal::Foreign(format!("of {found}, not of {}", wanted.join(", ")))
 }
 
 /// Name and state of each input.
-fn each_input(bytes: &[u8]) -> Read<Vec<(&str, Decoder<'_>)>> {
+pub(super) fn each_input(bytes: &[u8]) -> Read<Vec<(&str, Decoder<'_>)>> {
     let mut from = Decoder::new(bytes);
     let count = from.length(16)?;
     let input = |_| Ok((from.text(usize::MAX)?, Decoder::new(from.block()?)));
@@ -208,11 +161,11 @@ pub(crate) fn outline_inputs(bytes: &[u8]) -> Read<Vec<(String, i64, Option<i64>
 }
 
 /// What a KPI's state is read with.
-struct Known<'a> {
-    fields: &'a [String],
-    inputs: &'a [InputState],
-    numbered: &'a [usize],
-    clocks: &'a [EventTime],
+pub(super) struct Known<'a> {
+    pub fields: &'a [String],
+    pub inputs: &'a [InputState],
+    pub numbered: &'a [usize],
+    pub clocks: &'a [EventTime],
 }
 
 impl KpiSlot {
@@ -241,7 +194,7 @@ impl KpiSlot {
         }
     }
 
-    fn read<'a>(
+    pub(super) fn read<'a>(
         &mut self,
         id: &str,
         known: &Known<'_>,

@@ -5,15 +5,17 @@
 //! failure with what to do. Invariant: whatever is chosen, no counter that was published before is
 //! shown lower without having been set to zero on purpose, in a new lineage.
 
+mod carried;
 mod nothing;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use crate::lineage::Lineage;
 use crate::log_id::LogId;
-use crate::name::SnapshotName;
+use crate::name::{EarlierName, SnapshotName};
 use crate::note::Note;
 use crate::rules::LogGap;
 
@@ -66,6 +68,8 @@ pub struct Question<'a> {
     pub memory: Option<&'a Remembered>,
     /// What the store has.
     pub names: &'a [SnapshotName],
+    /// What it has of tasks that had some of these topics, and others.
+    pub earlier: &'a [EarlierName],
     /// What to do about gaps.
     pub log_gap: LogGap,
     /// Whether the committed lineage decides (`Rules::same_lineage`).
@@ -88,6 +92,8 @@ pub enum Source {
     Memory,
     /// From the store.
     Snapshot(SnapshotName),
+    /// From the store, each of a task that had some of these topics, and others.
+    Carried(Vec<EarlierName>),
     /// An empty one.
     Nothing,
 }
@@ -127,6 +133,15 @@ impl Start {
         }
     }
 
+    /// What has to be got from the store for it, in order.
+    pub(crate) fn stored_names(&self) -> VecDeque<String> {
+        match &self.from {
+            Source::Snapshot(name) => VecDeque::from([name.to_string()]),
+            Source::Carried(names) => names.iter().map(ToString::to_string).collect(),
+            Source::Memory | Source::Nothing => VecDeque::new(),
+        }
+    }
+
     /// Whether numbers that may have been shown are given up by beginning so.
     pub fn loses(&self) -> bool {
         let unread = self.skip.iter().any(|records| *records > 0);
@@ -152,6 +167,8 @@ pub enum Cause {
     Kept,
     /// From a snapshot.
     Restored,
+    /// From snapshots of tasks that had other topics.
+    Carried,
     /// From its first offsets, exactly.
     Rebuilding,
     /// From as far back as windows reach.
@@ -185,8 +202,12 @@ pub fn attempts(question: &Question<'_>) -> Vec<Attempt> {
     let (covered, gapped): (Vec<_>, Vec<_>) = candidates
         .into_iter()
         .partition(|candidate| candidate.gap(question).iter().all(|records| *records == 0));
+    let carried = match covered.is_empty() && gapped.is_empty() {
+        true => carried::candidates(question),
+        false => Vec::new(),
+    };
     let mut attempts: Vec<Attempt> = Vec::new();
-    for candidate in covered.iter().chain(&gapped) {
+    for candidate in covered.iter().chain(&gapped).chain(&carried) {
         attempts.push(candidate.attempt(question, &committed));
         if matches!(attempts.last(), Some(Attempt::Fail(_))) {
             return attempts;
@@ -211,6 +232,7 @@ pub fn memory_is_current(question: &Question<'_>) -> bool {
 pub fn memory_will_do(question: &Question<'_>) -> bool {
     let alone = Question {
         names: &[],
+        earlier: &[],
         ..*question
     };
     let first = attempts(&alone).swap_remove(0);
@@ -428,7 +450,8 @@ impl Candidate {
             zero_at: None,
             cause: match self.from {
                 Source::Memory => Cause::Kept,
-                _ => Cause::Restored,
+                Source::Carried(_) => Cause::Carried,
+                Source::Snapshot(_) | Source::Nothing => Cause::Restored,
             },
         };
         if let Shown::Reached(reached) = &start.shown
@@ -448,6 +471,8 @@ impl Candidate {
             start.lineage = start.lineage.zeroed(&zero_at, &unread);
             start.shown = Shown::Reached(zero_at.clone());
             start.zero_at = Some(zero_at);
+        } else if start.cause == Cause::Carried && carried::begins_with_history(question.inputs) {
+            start.shown = Shown::CaughtUp;
         }
         Attempt::Go(start)
     }

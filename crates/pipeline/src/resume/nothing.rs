@@ -50,8 +50,10 @@ pub(super) fn recreated(question: &Question<'_>, committed: &Committed) -> Optio
             (offsets[input], skip[input]) = (facts.log_start, 0);
         }
     }
+    // All that its bytes depend on: what was gone of the other inputs is counted.
+    let gone = skip.iter().copied();
     let ends = question.inputs.iter().map(|input| input.log_end);
-    let marks: Vec<i64> = offsets.iter().copied().chain(ends).collect();
+    let marks: Vec<i64> = offsets.iter().copied().chain(gone).chain(ends).collect();
     let parent = committed.lineages.first().copied().unwrap_or(Lineage(0));
     Some(Attempt::Go(Start {
         from: Source::Nothing,
@@ -120,7 +122,7 @@ impl Base {
 }
 
 /// A task that was never shown. Its first offsets are committed before it reads, so that the next
-/// owner begins at the same ones.
+/// owner begins at the same ones: those before a gap, which the next owner has to count as well.
 fn fresh(question: &Question<'_>, committed: &Committed, base: Base) -> Start {
     let known = committed.notes.as_ref().and_then(|notes| {
         let [lineage] = committed.lineages[..] else {
@@ -194,7 +196,7 @@ fn lost(question: &Question<'_>, base: &Base) -> Start {
     let offsets: Vec<i64> = (0..zero_at.len()).map(begin).collect();
     Start {
         from: Source::Nothing,
-        lineage: Lineage::lost(question.plan, &offsets, &zero_at),
+        lineage: Lineage::lost(question.plan, &offsets, &base.skip, &zero_at),
         offsets,
         skip: base.skip.clone(),
         origins: None,

@@ -49,11 +49,21 @@ fn decide(
     names: &[SnapshotName],
     memory: Option<&Remembered>,
 ) -> Vec<Attempt> {
+    decide_with(inputs, names, &[], memory)
+}
+
+fn decide_with(
+    inputs: &[InputFacts],
+    names: &[SnapshotName],
+    earlier: &[EarlierName],
+    memory: Option<&Remembered>,
+) -> Vec<Attempt> {
     attempts(&Question {
         plan: PLAN,
         inputs,
         memory,
         names,
+        earlier,
         log_gap: LogGap::Continue,
         same_lineage: true,
     })
@@ -176,6 +186,45 @@ fn an_exact_rebuilding_needs_the_log_the_plan_and_the_origin() {
 }
 
 #[test]
+fn the_same_beginning_with_and_without_a_gap_has_two_names() {
+    let gapped = InputFacts {
+        log_start: 20,
+        rebuild_start: 10,
+        ..served(L, 10)
+    };
+    let whole = InputFacts {
+        log_start: 10,
+        rebuild_start: 10,
+        ..served(L, 20)
+    };
+    let [gapped, whole] = [gapped, whole].map(|facts| last(&decide(&[facts], &[], None)).clone());
+    let begun = |start: &Start| (start.offsets.clone(), start.zero_at.clone());
+    assert_eq!(begun(&gapped), begun(&whole));
+    assert_eq!((gapped.skip[0], whole.skip[0]), (10, 0));
+    assert_ne!(gapped.lineage, whole.lineage, "one counts the gap");
+}
+
+#[test]
+fn of_a_log_made_anew_the_other_s_gap_is_in_the_name() {
+    let begun = |log_start| {
+        let gone = InputFacts {
+            other_log: Some("another record".into()),
+            ..served(L, 50)
+        };
+        let other = InputFacts {
+            log_start,
+            ..served(L, 60)
+        };
+        let attempts = decide(&[gone, other], &[], None);
+        last(&attempts).clone()
+    };
+    let (whole, gapped) = (begun(0), begun(65));
+    assert_eq!((whole.skip[1], gapped.skip[1]), (0, 5));
+    assert_eq!(whole.offsets, gapped.offsets);
+    assert_ne!(whole.lineage, gapped.lineage);
+}
+
+#[test]
 fn a_covered_snapshot_goes_before_a_gap() {
     let facts = InputFacts {
         log_start: 45,
@@ -232,5 +281,148 @@ fn a_commit_that_went_through_for_one_input_leaves_both_lineages() {
         attempts.len(),
         3,
         "two snapshots and the last resort: {attempts:?}"
+    );
+}
+
+const M: Lineage = Lineage(2);
+
+/// A snapshot of a task with these topics, of another plan.
+fn earlier(topics: &str, lineage: Lineage, offsets: &[i64]) -> EarlierName {
+    EarlierName {
+        topics: topics.split('+').map(str::to_owned).collect(),
+        name: SnapshotName {
+            offsets: offsets.to_vec(),
+            ..name(9, lineage, 0)
+        },
+    }
+}
+
+/// An input of this topic.
+fn of(topic: &str, facts: InputFacts) -> InputFacts {
+    InputFacts {
+        topic: topic.to_owned(),
+        ..facts
+    }
+}
+
+fn carried(attempt: &Attempt) -> Option<(&[EarlierName], &Start)> {
+    match attempt {
+        Attempt::Go(start) => match &start.from {
+            Source::Carried(names) => Some((names, start)),
+            _ => None,
+        },
+        Attempt::Fail(_) => None,
+    }
+}
+
+#[test]
+fn topics_that_are_joined_now_go_on_from_the_tasks_that_had_them() {
+    let inputs = [of("a", served(L, 55)), of("b", served(M, 44))];
+    let names = [
+        earlier("a", L, &[50]),
+        earlier("a", L, &[54]),
+        earlier("a", Lineage(3), &[56]),
+        earlier("b", M, &[40]),
+        earlier("b", M, &[101]),
+    ];
+    let attempts = decide_with(&inputs, &[], &names, None);
+    let (newest, start) = carried(&attempts[0]).expect("they are carried over");
+    assert_eq!(newest, [names[1].clone(), names[3].clone()]);
+    assert_eq!((&start.offsets[..], start.commit), (&[54, 40][..], false));
+    assert_eq!(start.shown, Shown::Reached(vec![55, 44]));
+    assert_eq!((&start.zero_at, &start.cause), (&None, &Cause::Carried));
+    let (older, before) = carried(&attempts[1]).expect("an older one comes next");
+    assert_eq!(older[0], names[0]);
+    assert_ne!(before.lineage, start.lineage);
+    assert_eq!(attempts.len(), 3);
+    assert_eq!(last(&attempts).cause, Cause::TotalsLost);
+}
+
+#[test]
+fn a_topic_that_stands_alone_again_goes_on_from_the_join() {
+    let inputs = [of("b", served(L, 44))];
+    let names = [earlier("a+b", L, &[50, 40])];
+    let attempts = decide_with(&inputs, &[], &names, None);
+    let (_, start) = carried(&attempts[0]).expect("it is carried over");
+    assert_eq!(start.offsets, [40]);
+    assert_eq!(start.shown, Shown::Reached(vec![44]));
+}
+
+#[test]
+fn a_topic_that_joins_brand_new_has_no_part_and_is_caught_up_first() {
+    let inputs = [of("a", served(L, 55)), of("b", input(None))];
+    let attempts = decide_with(&inputs, &[], &[earlier("a", L, &[54])], None);
+    let (_, start) = carried(&attempts[0]).expect("it is carried over");
+    assert_eq!(
+        (&start.offsets[..], &start.shown),
+        (&[54, 20][..], &Shown::CaughtUp)
+    );
+    let elsewhere = [
+        of("a", served(L, 55)),
+        of(
+            "b",
+            InputFacts {
+                fresh_start: 21,
+                ..input(None)
+            },
+        ),
+    ];
+    let attempts = decide_with(&elsewhere, &[], &[earlier("a", L, &[54])], None);
+    let (_, other) = carried(&attempts[0]).expect("it is carried over");
+    assert_ne!(
+        start.lineage, other.lineage,
+        "where it began is in the name"
+    );
+}
+
+#[test]
+fn nothing_is_carried_over_where_something_that_was_shown_would_be_missing() {
+    let inputs = [of("a", served(L, 55)), of("b", served(M, 44))];
+    let a = || earlier("a", L, &[54]);
+    for names in [
+        vec![a()],
+        vec![a(), earlier("b", Lineage(3), &[40])],
+        vec![a(), earlier("b", M, &[101])],
+        vec![a(), earlier("b+c", Lineage(3), &[40, 9])],
+        vec![earlier("c", L, &[50])],
+    ] {
+        let attempts = decide_with(&inputs, &[], &names, None);
+        assert_eq!(attempts.len(), 1, "{names:?}");
+        assert_eq!(last(&attempts).cause, Cause::TotalsLost, "{names:?}");
+    }
+}
+
+#[test]
+fn once_it_has_committed_as_itself_a_task_goes_on_from_its_own() {
+    let own = Lineage(5);
+    let inputs = [of("a", served(own, 55)), of("b", served(own, 44))];
+    let own = SnapshotName {
+        offsets: vec![54, 44],
+        ..name(PLAN, own, 0)
+    };
+    let names = [earlier("a", L, &[54]), earlier("b", M, &[44])];
+    let attempts = decide_with(&inputs, &[own], &names, None);
+    assert_eq!(attempts.len(), 2);
+    assert!(attempts.iter().all(|attempt| carried(attempt).is_none()));
+}
+
+#[test]
+fn a_gap_over_what_was_shown_zeroes_carried_totals_too() {
+    let inputs = [
+        of(
+            "a",
+            InputFacts {
+                log_start: 55,
+                ..served(L, 55)
+            },
+        ),
+        of("b", served(M, 44)),
+    ];
+    let names = [earlier("a", L, &[50]), earlier("b", M, &[44])];
+    let attempts = decide_with(&inputs, &[], &names, None);
+    let (_, start) = carried(&attempts[0]).expect("it is carried over");
+    assert_eq!(
+        (&start.skip[..], &start.zero_at),
+        (&[5, 0][..], &Some(vec![55, 44]))
     );
 }

@@ -117,11 +117,11 @@ fn first_offsets(plan: &catalogue::plan::Plan, preparing: &mut Preparing) -> Vec
         let topics = plan.groups[running.id.group].topics.iter().enumerate();
         offsets.extend(
             topics
-                .zip(running.task.offsets())
+                .zip(&running.first_offsets)
                 .map(|((input, topic), offset)| CommitOffset {
                     topic: *topic,
                     partition: running.id.partition,
-                    offset,
+                    offset: *offset,
                     note: running.note(input, false).to_string(),
                 }),
         );

@@ -16,6 +16,7 @@
 
 mod anew;
 mod beginning;
+mod carrying;
 mod draining;
 mod publishing;
 mod reading;
@@ -37,8 +38,8 @@ use crate::progress::Standing;
 use crate::publish::Publisher;
 use crate::rules::{Options, Rules};
 use crate::running::{Running, Stage};
-use draining::Draining;
 use anew::Doubts;
+use draining::Draining;
 
 /// See the file's header.
 pub struct Worker {

@@ -13,7 +13,7 @@ impl Worker {
         let waits = |running: &Running| {
             !matches!(running.stage, Stage::Serving)
                 && running.is_ready(self.now, self.rules)
-                && !running.saves.holds_back(self.at)
+                && !(self.rules.saved_first && running.saves.holds_back(self.at))
         };
         let first = self.tasks.iter().any(waits);
         if self.publisher.is_due(self.at, first) {
@@ -26,7 +26,7 @@ impl Worker {
         let mut offsets = Vec::new();
         let mut views = Vec::new();
         for running in &mut self.tasks {
-            let held_back = running.saves.holds_back(self.at);
+            let held_back = self.rules.saved_first && running.saves.holds_back(self.at);
             if running.is_ready(self.now, self.rules) && !held_back {
                 let view = running.task.view(running.progress.display());
                 let topics = &self.plan.groups[running.id.group].topics;

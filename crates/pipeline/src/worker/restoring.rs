@@ -8,6 +8,7 @@ use engine::Task;
 use engine::snapshot::{self, Snapshot};
 
 use super::Worker;
+use super::carrying::carried;
 use crate::header::{Header, InputHeader};
 use crate::name::SnapshotName;
 use crate::port::{Effect, LoadError, Notice, TaskId};
@@ -43,11 +44,10 @@ impl Worker {
             return self.fail(message, effects);
         }
         match &start.from {
-            Source::Snapshot(name) => {
-                let name = name.to_string();
-                let at = self.at;
+            Source::Snapshot(_) | Source::Carried(_) => {
+                let (names, at) = (start.stored_names(), self.at);
                 if let Some(pending) = self.pending(task) {
-                    pending.load(name, start, rest, at, effects);
+                    pending.load(names, start, rest, at, effects);
                 }
             }
             Source::Memory => {
@@ -78,14 +78,17 @@ impl Worker {
         Running::new(task, state, headers.collect(), start.lineage)
     }
 
-    /// The task of a snapshot and the KPIs that begin anew in it, or why it can't be used.
+    /// The task of the snapshots that were asked for and the KPIs that begin anew in it, or why they
+    /// can't be used.
     pub(super) fn restore(
         &self,
         id: TaskId,
         start: &Start,
-        snapshot: &Snapshot,
+        snapshots: &[Snapshot],
     ) -> Result<(Running, Vec<String>), LoadError> {
-        let name = name_of(start).expect("a snapshot was asked for");
+        let ([snapshot, ..], Some(name)) = (snapshots, name_of(start)) else {
+            return self.carry(id, start, snapshots);
+        };
         let note = snapshot::note(&snapshot.head)?;
         let header = Header::parse(note, start.offsets.len()).map_err(LoadError::Unsound)?;
         if header.lineage != name.lineage {
@@ -222,7 +225,8 @@ impl Worker {
                 stored,
                 replay,
             }),
-            Cause::TotalsLost => {}
+            Cause::Carried => notice(carried(task, start, replay, &anew)),
+            Cause::TotalsLost => self.left_behind(task).into_iter().for_each(&mut notice),
             Cause::Recreated(_) => {}
         }
         if start.zero_at.is_some() {
@@ -291,7 +295,7 @@ impl Worker {
 fn name_of(start: &Start) -> Option<&SnapshotName> {
     match &start.from {
         Source::Snapshot(name) => Some(name),
-        Source::Memory | Source::Nothing => None,
+        Source::Carried(_) | Source::Memory | Source::Nothing => None,
     }
 }
 

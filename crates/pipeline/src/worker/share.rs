@@ -100,11 +100,11 @@ impl Worker {
         let Some(preparing) = &mut self.preparing else {
             return;
         };
-        let Some((loading, snapshot)) = preparing.loaded(task, name, snapshot, self.at, effects)
+        let Some((loading, snapshots)) = preparing.loaded(task, name, snapshot, self.at, effects)
         else {
             return;
         };
-        let restored = snapshot.and_then(|snapshot| self.restore(task, &loading.start, &snapshot));
+        let restored = snapshots.and_then(|all| self.restore(task, &loading.start, &all));
         match restored {
             Ok((running, anew)) => {
                 self.begin(task, running, &loading.start, anew, effects);
@@ -148,6 +148,7 @@ impl Worker {
             inputs: &inputs,
             memory: memory.as_ref(),
             names: &[],
+            earlier: &[],
             log_gap: self.options.log_gap,
             same_lineage: self.rules.same_lineage,
         };
@@ -167,6 +168,7 @@ impl Worker {
         match pending.names() {
             Some(names) => {
                 question.names = names;
+                question.earlier = &pending.earlier;
                 Some(attempts(&question).into())
             }
             None if memory_will_do && pending.is_kept_waiting(self.at) => {

@@ -21,7 +21,8 @@ impl Rig {
             Effect::List { .. } | Effect::Load { .. } if self.world.store_silent => {}
             Effect::List { task } => {
                 let names = self.world.heads.keys().filter(|key| key.0 == task);
-                let names = names.map(|key| key.1.clone()).collect();
+                let names = names.map(|key| key.1.clone());
+                let names = names.chain(self.world.earlier.keys().cloned()).collect();
                 let names = if self.world.store_down {
                     Err("down".into())
                 } else {
@@ -105,7 +106,8 @@ impl Rig {
             return Err(LoadError::Unavailable("down".into()));
         }
         let unsound = |detail: String| LoadError::Unsound(detail);
-        let head = self.world.heads.get(&(task, name.to_owned()));
+        let own = self.world.heads.get(&(task, name.to_owned()));
+        let head = own.or_else(|| self.world.earlier.get(name));
         let head = head.ok_or_else(|| unsound("it is gone".into()))?.clone();
         let wanted = references(&head)?;
         let sections = wanted

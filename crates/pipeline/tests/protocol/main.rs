@@ -3,6 +3,7 @@
 mod anew;
 mod answers;
 mod broken;
+mod carried;
 mod display;
 mod others;
 mod outages;

@@ -17,6 +17,8 @@ const PROMISE: &str = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purch
     start = { type = \"order.placed\", key = \"order_id\" }\n\
     end = { type = \"order.fulfilled\", key = \"order_id\" }\n\
     within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
+const ENDS: &str = "[kpi.fulfilled]\nkind = \"count\"\nhelp = \"Orders fulfilled\"\n\
+    event = { type = \"order.fulfilled\" }\nwindows = [\"5m\"]\n";
 const ONE_TOPIC: &str = "[[kafka.topic]]\nname = \"shop\"\n";
 const TWO_TOPICS: &str = "[[kafka.topic]]\nname = \"placed\"\ntypes = [\"order.placed\"]\n\
     [[kafka.topic]]\nname = \"fulfilled\"\ntypes = [\"order.fulfilled\"]\n";
@@ -34,6 +36,16 @@ pub fn orders_and_refunds() -> Arc<Plan> {
 /// Two topics that a promise joins; orders are counted too.
 pub fn joined() -> Arc<Plan> {
     plan(TWO_TOPICS, &format!("{ORDERS}{PROMISE}"))
+}
+
+/// Two topics, what is on each is counted, and nothing joins them.
+pub fn apart() -> Arc<Plan> {
+    plan(TWO_TOPICS, &format!("{ORDERS}{ENDS}"))
+}
+
+/// The same, and a promise joins them.
+pub fn together() -> Arc<Plan> {
+    plan(TWO_TOPICS, &format!("{ORDERS}{ENDS}{PROMISE}"))
 }
 
 fn plan(topics: &str, kpis: &str) -> Arc<Plan> {

@@ -43,6 +43,8 @@ pub struct World {
     pub logs: BTreeMap<Place, Log>,
     pub committed: BTreeMap<Place, (i64, String)>,
     pub heads: BTreeMap<(TaskId, String), Vec<u8>>,
+    /// Those of tasks with other topics, by what the store calls them.
+    pub earlier: BTreeMap<String, Vec<u8>>,
     pub sections: BTreeMap<u128, Section>,
     pub partitions: i32,
     pub fresh_start: i64,
@@ -109,6 +111,7 @@ impl Rig {
             logs: share.iter().map(|place| (*place, Log::default())).collect(),
             committed: BTreeMap::new(),
             heads: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             sections: BTreeMap::new(),
             partitions: 1,
             fresh_start: 0,

@@ -1,0 +1,144 @@
+//! A task made of snapshots of other tasks: those that had its topics in other company.
+//!
+//! What an input holds, and each KPI, is a function of that KPI's own inputs and their offsets. So a
+//! KPI that is the same goes on from the snapshot of whichever task it was in; every input comes with
+//! the one that has it. What nobody has begins empty.
+
+use std::sync::Arc;
+
+use catalogue::fingerprint;
+use catalogue::plan::Plan;
+
+use super::saved::{Known, each_input, foreign_topics};
+use super::{Restored, Task};
+use crate::decode::Decoder;
+use crate::input::NO_INPUT;
+use crate::snapshot::{Content, KpiContent, Refusal, Sections, Snapshot, content};
+
+/// One of the snapshots, taken apart.
+struct Part<'a> {
+    kpis: Vec<KpiContent<'a>>,
+    sections: Sections<'a>,
+    /// The task's index of each input as they were numbered then; `NO_INPUT` for one it hasn't.
+    numbered: Vec<usize>,
+}
+
+impl Task {
+    /// A task of the plan's group that goes on from where these were. An input that none of them
+    /// has begins at offset 0, before its first record: `start_at` follows. Refused if two of them
+    /// have the same input of it.
+    pub fn carry(
+        plan: Arc<Plan>,
+        group: usize,
+        partition: i32,
+        snapshots: &[Snapshot],
+    ) -> Result<Restored, Refusal> {
+        Task::made_of(plan, group, partition, snapshots, false)
+    }
+
+    /// Likewise; `whole`: together they have just the topics of the group.
+    pub(super) fn made_of(
+        plan: Arc<Plan>,
+        group: usize,
+        partition: i32,
+        snapshots: &[Snapshot],
+        whole: bool,
+    ) -> Result<Restored, Refusal> {
+        let mut task = Task::new(plan, group, partition);
+        let mut taken = vec![false; task.inputs.len()];
+        let mut parts = Vec::with_capacity(snapshots.len());
+        for snapshot in snapshots {
+            let content = content(&snapshot.head)?;
+            if content.partition != partition {
+                let found = content.partition;
+                return Err(Refusal::Foreign(format!(
+                    "of partition {found}, not {partition}"
+                )));
+            }
+            parts.push(task.take_inputs(snapshot, content, &mut taken, whole)?);
+        }
+        let plan = Arc::clone(&task.plan);
+        if whole && taken.contains(&false) {
+            return Err(foreign_topics("fewer topics", &names(&plan, group)));
+        }
+        let mut anew = Vec::new();
+        for slot in 0..task.kpis.len() {
+            let kpi = task.kpis[slot].id;
+            let id = &plan.kpis[usize::from(kpi.0)].id;
+            if !task.take_kpi(slot, id, fingerprint::of_kpi(&plan, kpi), &mut parts)? {
+                anew.push(id.clone());
+            }
+        }
+        Ok(Restored { task, anew })
+    }
+
+    /// Takes over those of its inputs that are this task's too.
+    fn take_inputs<'a>(
+        &mut self,
+        snapshot: &'a Snapshot,
+        content: Content<'a>,
+        taken: &mut [bool],
+        whole: bool,
+    ) -> Result<Part<'a>, Refusal> {
+        let mut sections = Sections::of(snapshot, &content.sections)?;
+        let plan = Arc::clone(&self.plan);
+        let names = names(&plan, self.group);
+        let mut numbered = Vec::new();
+        for (name, mut from) in each_input(content.inputs)? {
+            let Some(at) = names.iter().position(|known| *known == name) else {
+                if whole {
+                    return Err(foreign_topics(name, &names));
+                }
+                numbered.push(NO_INPUT);
+                continue;
+            };
+            if std::mem::replace(&mut taken[at], true) {
+                return Err(foreign_topics(name, &names));
+            }
+            numbered.push(at);
+            sections.enter(name);
+            self.read_input(at, &mut from, &sections)?;
+            from.end()?;
+        }
+        Ok(Part {
+            kpis: content.kpis,
+            sections,
+            numbered,
+        })
+    }
+
+    /// Takes over a KPI, if one of them has the same.
+    fn take_kpi(
+        &mut self,
+        slot: usize,
+        id: &str,
+        fingerprint: u64,
+        parts: &mut [Part<'_>],
+    ) -> Result<bool, Refusal> {
+        for part in parts {
+            let same = |kpi: &&KpiContent<'_>| kpi.id == id && kpi.fingerprint == fingerprint;
+            let Some(found) = part.kpis.iter().find(same) else {
+                continue;
+            };
+            let mut from = Decoder::new(found.state);
+            let known = Known {
+                fields: &self.plan.fields,
+                inputs: &self.inputs,
+                numbered: &part.numbered,
+                clocks: &self.clocks,
+            };
+            self.kpis[slot].read(id, &known, &mut from, &mut part.sections)?;
+            from.end()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// The topics of a group.
+fn names(plan: &Plan, group: usize) -> Vec<&str> {
+    let topics = plan.groups[group].topics.iter();
+    topics
+        .map(|topic| plan.topics[usize::from(topic.0)].name.as_str())
+        .collect()
+}

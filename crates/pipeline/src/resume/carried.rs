@@ -1,0 +1,116 @@
+//! A task whose topics are others than before: a promise joins two topics now, or none does any more.
+//!
+//! State is a function of each input's offset, and a KPI's of its own inputs alone. So the KPIs that
+//! are the same go on from the snapshots of the tasks that had these topics, and only the others
+//! begin anew. All or nothing: each input that numbers were shown of has to be in a snapshot of what
+//! is committed for it. Otherwise totals are lost, and set to zero, as without snapshots.
+
+use std::collections::BTreeMap;
+
+use super::{Candidate, InputFacts, Question, Source};
+use crate::lineage::Lineage;
+use crate::name::EarlierName;
+
+/// The snapshots of one task that are to be had, the furthest first.
+type Versions<'a> = Vec<&'a EarlierName>;
+
+/// The states that other tasks' snapshots make together, the newest first.
+pub(super) fn candidates(question: &Question<'_>) -> Vec<Candidate> {
+    let parts = parts(question);
+    let most = parts.iter().map(Vec::len).max().unwrap_or(0);
+    let nth = |rank: usize| {
+        let names = parts
+            .iter()
+            .filter_map(|part| part.get(rank.min(part.len() - 1)));
+        carried(question, names.copied().cloned().collect())
+    };
+    (0..most).filter_map(nth).collect()
+}
+
+/// By task, those of its snapshots that what is committed stands for, and that the log goes on from.
+fn parts<'a>(question: &Question<'a>) -> Vec<Versions<'a>> {
+    let mut tasks: BTreeMap<&[String], Versions<'a>> = BTreeMap::new();
+    for earlier in question.earlier {
+        if fits(question.inputs, earlier) {
+            tasks.entry(&earlier.topics).or_default().push(earlier);
+        }
+    }
+    let mut parts: Vec<Versions<'a>> = tasks.into_values().collect();
+    for part in &mut parts {
+        part.sort_by_key(|earlier| std::cmp::Reverse(offset_sum(earlier)));
+    }
+    parts
+}
+
+fn offset_sum(earlier: &EarlierName) -> i128 {
+    earlier
+        .name
+        .offsets
+        .iter()
+        .map(|offset| i128::from(*offset))
+        .sum()
+}
+
+/// Whether every input that it tells something of is committed in its lineage, and not before the
+/// log's end.
+fn fits(inputs: &[InputFacts], earlier: &EarlierName) -> bool {
+    let mut told = inputs.iter().filter_map(|input| {
+        let offset = offset_of(earlier, &input.topic)?;
+        let note = input.committed.as_ref().and_then(|one| one.1);
+        let same = note.is_some_and(|note| note.lineage == earlier.name.lineage);
+        Some(same && offset <= input.log_end)
+    });
+    // At least one, and each of them.
+    told.next() == Some(true) && told.all(|fits| fits)
+}
+
+/// Where it stands on a topic, if it is of a task with that topic.
+fn offset_of(earlier: &EarlierName, topic: &str) -> Option<i64> {
+    let at = earlier.topics.iter().position(|known| known == topic)?;
+    Some(earlier.name.offsets[at])
+}
+
+/// What they make, if nothing that was shown is missing, or told twice.
+fn carried(question: &Question<'_>, names: Vec<EarlierName>) -> Option<Candidate> {
+    let mut lineages: Vec<Option<Lineage>> = Vec::new();
+    let mut offsets = Vec::new();
+    for input in question.inputs {
+        let mut told = names
+            .iter()
+            .filter_map(|name| Some((name, offset_of(name, &input.topic)?)));
+        let (lineage, offset) = match (told.next(), told.next()) {
+            (Some((name, offset)), None) => (Some(name.name.lineage), offset),
+            (Some(_), Some(_)) => return None,
+            (None, _) => (None, unread_from(input)?),
+        };
+        lineages.push(lineage);
+        offsets.push(offset);
+    }
+    let lineage = Lineage::carried(question.plan, &lineages, &offsets);
+    Some(Candidate {
+        plan: names.first()?.name.plan,
+        from: Source::Carried(names),
+        offsets,
+        lineage,
+        adopted: lineage,
+    })
+}
+
+/// Where an input begins of which nothing was ever shown; `None` if something was.
+fn unread_from(input: &InputFacts) -> Option<i64> {
+    match &input.committed {
+        None => Some(input.fresh_start.clamp(input.log_start, input.log_end)),
+        Some((offset, Some(note))) if !note.served => Some(*offset),
+        Some(_) => None,
+    }
+}
+
+/// Whether an input is among those that nobody had read: it begins with history, which is no rush of
+/// this minute.
+pub(super) fn begins_with_history(inputs: &[InputFacts]) -> bool {
+    let shown = |input: &InputFacts| {
+        let note = input.committed.as_ref().and_then(|one| one.1);
+        note.is_some_and(|note| note.served)
+    };
+    !inputs.iter().all(shown)
+}

@@ -1,0 +1,199 @@
+//! The catalogue's joins change: the tasks have other topics, and the KPIs that are the same go on.
+
+use std::sync::Arc;
+
+use catalogue::plan::{Plan, TopicId};
+use engine::view::KindView;
+use pipeline::TaskId;
+use pipeline::port::Notice;
+
+use crate::plans::{apart, together};
+use crate::rig::Rig;
+
+/// Total and created timestamp of each count, by KPI.
+fn counts(rig: &Rig) -> Vec<(String, u64, Option<i64>)> {
+    let mut counts = Vec::new();
+    for view in rig.board.values() {
+        let group = &rig.plan.groups[view.group];
+        for (kpi, view) in group.kpis.iter().zip(&view.kpis) {
+            if let KindView::Count(series) = &view.series {
+                let id = rig.plan.kpis[usize::from(kpi.0)].id.clone();
+                let total = series.iter().map(|one| one.total).sum();
+                let created = series
+                    .iter()
+                    .filter_map(|one| one.created)
+                    .map(|at| at.0)
+                    .min();
+                counts.push((id, total, created));
+            }
+        }
+    }
+    counts.sort();
+    counts
+}
+
+/// Ten orders, six of them fulfilled, read and saved under `before`; then three and two more come,
+/// and are committed. The next process has another plan.
+fn changed(before: &Arc<Plan>, after: &Arc<Plan>, meanwhile: impl FnOnce(&mut Rig)) -> Rig {
+    let mut rig = read_by(before);
+    rig.keep_for_others();
+    meanwhile(&mut rig);
+    let mut rig = rig.restart_as(after);
+    rig.assign();
+    rig
+}
+
+fn read_by(plan: &Arc<Plan>) -> Rig {
+    let mut rig = Rig::new(plan);
+    rig.append(0, "order.placed", 4);
+    rig.append(1, "order.fulfilled", 1);
+    rig.assign();
+    rig.pass(20);
+    rig.append(0, "order.placed", 6);
+    rig.append(1, "order.fulfilled", 5);
+    rig.pass(20);
+    rig.append(0, "order.placed", 3);
+    rig.append(1, "order.fulfilled", 2);
+    rig.pass(2);
+    assert_eq!(rig.committed(0), Some(13), "behind the last snapshot");
+    rig
+}
+
+impl Rig {
+    /// What is in the store, as tasks with other topics are told of it.
+    fn keep_for_others(&mut self) {
+        for ((task, name), head) in std::mem::take(&mut self.world.heads) {
+            let topics = self.plan.groups[task.group].topics.iter();
+            let names = topics.map(|topic| self.plan.topics[usize::from(topic.0)].name.as_str());
+            let topics = names.collect::<Vec<_>>().join("+");
+            self.world.earlier.insert(format!("{topics}/{name}"), head);
+        }
+    }
+
+    fn carried(&self) -> Vec<(Vec<String>, Vec<String>)> {
+        let told = self.notices.iter().filter_map(|notice| match notice {
+            Notice::Carried { from, anew, .. } => Some((from.clone(), anew.clone())),
+            _ => None,
+        });
+        told.collect()
+    }
+}
+
+fn loses(notice: &Notice) -> bool {
+    matches!(notice, Notice::TotalsLost { .. })
+}
+
+#[test]
+fn counts_of_topics_that_are_joined_now_go_on_and_the_promise_begins_anew() {
+    let before = counts(&read_by(&apart()));
+    let mut rig = changed(&apart(), &together(), |_| {});
+    assert!(
+        rig.board.is_empty(),
+        "nothing is shown before it is where it was"
+    );
+    rig.pass(2);
+    let told = (
+        vec!["fulfilled/0".to_owned(), "placed/0".to_owned()],
+        vec!["fulfilment".to_owned()],
+    );
+    assert_eq!(rig.carried(), [told]);
+    assert_eq!(rig.told(loses), 0);
+    assert_eq!(counts(&rig), before, "totals and when they began");
+    rig.append(0, "order.placed", 4);
+    rig.pass(20);
+    let mut rig = rig.restart();
+    rig.assign();
+    rig.pass(2);
+    assert_eq!(rig.orders(), Some(17), "from a snapshot of its own");
+    assert_eq!((rig.carried().len(), rig.told(loses)), (0, 0));
+}
+
+#[test]
+fn counts_of_a_join_that_is_given_up_go_on_apart() {
+    let before = counts(&read_by(&together()));
+    let mut rig = changed(&together(), &apart(), |_| {});
+    rig.pass(2);
+    assert_eq!(counts(&rig), before);
+    let joined = || vec!["placed+fulfilled/0".to_owned()];
+    assert_eq!(rig.carried(), [(joined(), vec![]), (joined(), vec![])]);
+    assert_eq!(rig.told(loses), 0);
+}
+
+#[test]
+fn a_damaged_part_is_refused_and_the_one_before_is_used() {
+    let before = counts(&read_by(&apart()));
+    let damage = |rig: &mut Rig| {
+        let placed = rig
+            .world
+            .earlier
+            .iter_mut()
+            .filter(|one| one.0.starts_with("placed/"));
+        let newest = placed
+            .max_by_key(|one| one.0[34..].to_owned())
+            .expect("it was saved")
+            .1;
+        let middle = newest.len() / 2;
+        newest[middle] ^= 1;
+    };
+    let mut rig = changed(&apart(), &together(), damage);
+    rig.pass(2);
+    assert_eq!(
+        rig.told(|notice| matches!(notice, Notice::Refused { .. })),
+        1
+    );
+    assert_eq!(counts(&rig), before);
+    assert_eq!((rig.carried().len(), rig.told(loses)), (1, 0));
+}
+
+#[test]
+fn where_one_part_is_gone_totals_begin_anew_and_the_earlier_tasks_are_named() {
+    let forget = |rig: &mut Rig| {
+        rig.world
+            .earlier
+            .retain(|name, _| name.starts_with("placed/"))
+    };
+    let mut rig = changed(&apart(), &together(), forget);
+    rig.pass(2);
+    let left = rig.notices.iter().find_map(|notice| match notice {
+        Notice::LeftBehind { tasks, .. } => Some(tasks.clone()),
+        _ => None,
+    });
+    assert_eq!(left, Some(vec!["placed/0".to_owned()]));
+    let empty = |notice: &Notice| matches!(notice, Notice::TotalsLost { stored: 0, .. });
+    assert_eq!(
+        (rig.told(loses), rig.told(empty)),
+        (1, 0),
+        "the store is not called empty"
+    );
+    assert_eq!(rig.orders(), Some(0));
+}
+
+#[test]
+fn nothing_is_committed_before_the_carried_state_is_saved() {
+    let mut rig = changed(&apart(), &together(), |_| {});
+    let task = TaskId {
+        group: 0,
+        partition: 0,
+    };
+    while rig.sent.is_empty() {
+        rig.pass_a_tenth();
+    }
+    assert!(rig.world.heads.keys().any(|one| one.0 == task));
+}
+
+#[test]
+fn a_first_commit_behind_a_gap_counts_the_gap_again() {
+    let mut rig = Rig::new(&apart());
+    rig.append(0, "order.placed", 10);
+    rig.log(0).start = 4;
+    let place = (TopicId(0), 0);
+    rig.world.committed.insert(place, (1, "by hand".to_owned()));
+    rig.assign();
+    assert_eq!(rig.committed(0), Some(1), "before the gap");
+    let mut rig = rig.restart();
+    rig.assign();
+    rig.pass(2);
+    let gaps: Vec<u64> = rig.board.values().map(|view| view.inputs[0].gap).collect();
+    assert_eq!(gaps, [3, 0]);
+    rig.pass(20);
+}
