@@ -205,7 +205,7 @@ fn unowned(book: &Book<'_>) -> Alert {
             summary: "Nobody reads {{ $value }} partitions",
             description: "The group of job {{ $labels.job }} has given {{ $value }} partitions to \
                           none of its members for 3m: their orders are in no number, and alerts on \
-                          KPIs don't see them. /readyz and the log of an instance name them.",
+                          KPIs don't see them. The log of an instance names them.",
         },
     )
 }

@@ -210,7 +210,7 @@ pub const TEXTS: [Text; 25] = [
             partitions added, rights that differ between members, a foreign program in the group). Kept joins anew to make \
             it look again, with growing pauses; this goes on in spite of that.",
         look: &[
-            "Which ones: /readyz or the log of an instance (\"no worker of group ... has partition ...\").",
+            "Which ones: the log of an instance, and /readyz of one that has none at all (\"no worker of group ... has partition ...\").",
             "Who is in the group: `kafka-consumer-groups.sh --describe --members --verbose`. A member that isn't Kept?",
             "`kept check --config kept.toml --broker`: does each instance see all topics and partitions, may it read them?",
             "Partitions added to a topic? Kept then refuses to go on and its log says what to do.",
