@@ -1,12 +1,13 @@
-//! Is every partition somebody's? Asked now and then for a worker whose share is empty, on a thread
-//! of its own; while no worker's is, nobody asks.
+//! Is every partition somebody's? Asked now and then by one worker of the process, its first, on a
+//! thread of its own, whether or not it has partitions itself.
 //!
 //! More workers than partitions is nothing unusual: then some have none and all is well. But a group
-//! whose leader saw no topics (they were deleted and made again during a rebalance) gives nothing to
-//! anybody, and librdkafka is content with that for good. So what the group says of its members is
-//! compared with the topics: partitions that nobody has at two checks in a row, while the group is
-//! stable, are said aloud, and the worker joins anew, which makes the leader look again. Each time
-//! that doesn't help it waits for twice as long: joining stops the others for a moment.
+//! whose leader did not see a topic, or some of its partitions (they were deleted and made again
+//! during a rebalance), gives them to nobody, and librdkafka is content with that for good. So what
+//! the group says of its members is compared with the topics: partitions that nobody has at two checks
+//! in a row, while the group is stable, are said aloud, and the worker joins anew, which makes the
+//! leader look again. Each time that doesn't help it waits for twice as long: joining stops the others
+//! for a moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,11 @@ use crate::worker::Setup;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Only a group in this state has shares that are meant to last.
 const STABLE: &str = "Stable";
+/// Only this worker of a process asks: the others would hear the same.
+const ASKS: usize = 0;
+/// A check whose answer somebody waits for comes after this part of the usual pause: the second one
+/// of a suspicion, and whether what was told is over.
+const SOONER: u32 = 3;
 /// So many checks in a row must find a partition without an owner.
 const CHECKS: u32 = 2;
 /// So often that number is doubled at most.
@@ -56,13 +62,23 @@ impl Streak {
         self.checks = 0;
     }
 
+    /// How long until the next check: shorter after a first suspicion, and when what was told may be
+    /// over (`new_share`: the group has been dealt out anew since the last check).
+    fn pause(&self, usual: Duration, new_share: bool) -> Duration {
+        let suspicion = self.checks == 1 && !self.is_told();
+        match suspicion || (new_share && self.is_told()) {
+            true => usual / SOONER,
+            false => usual,
+        }
+    }
+
     /// Whether it was said aloud, and isn't over.
     fn is_told(&self) -> bool {
         self.rejoins > 0
     }
 }
 
-/// What a worker without a share knows of the group: why it isn't ready.
+/// What the worker that asks knows of the group: why it isn't ready, if it has no share.
 #[derive(Default, Debug)]
 pub(crate) struct Uncovered {
     text: Mutex<Option<String>>,
@@ -85,22 +101,29 @@ impl Uncovered {
     }
 }
 
-/// The asking thread.
+/// The asking thread, if it is the worker that asks.
 pub(crate) struct CoverageAsker {
-    orders: Option<Sender<bool>>,
+    shares: Option<Sender<bool>>,
     rejoin: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl CoverageAsker {
-    /// Starts the thread; it asks nothing until `watch`.
+    /// Starts the thread; it asks nothing before the first `watch`.
     pub(crate) fn start(
         consumer: Arc<BaseConsumer<Context>>,
         setup: Setup,
         uncovered: Arc<Uncovered>,
     ) -> CoverageAsker {
-        let (orders, ordered) = unbounded();
+        let (shares, dealt) = unbounded();
         let (wanted, rejoin) = unbounded();
+        if setup.number != ASKS {
+            return CoverageAsker {
+                shares: None,
+                rejoin,
+                thread: None,
+            };
+        }
         let watch = Watch {
             consumer,
             setup,
@@ -109,20 +132,20 @@ impl CoverageAsker {
         };
         let thread = std::thread::Builder::new()
             .name("kept-coverage".into())
-            .spawn(move || watch.run(&ordered))
+            .spawn(move || watch.run(&dealt))
             .expect("the system gives a thread");
         CoverageAsker {
-            orders: Some(orders),
+            shares: Some(shares),
             rejoin,
             thread: Some(thread),
         }
     }
 
-    /// Whether the worker's share is empty from now on.
+    /// The worker has a share, maybe an empty one: the group is dealt out anew.
     pub(crate) fn watch(&self, is_empty: bool) {
-        if let Some(orders) = &self.orders {
+        if let Some(shares) = &self.shares {
             // It can only fail when the thread is gone, which `drop` alone brings about.
-            let _ = orders.send(is_empty);
+            let _ = shares.send(is_empty);
         }
     }
 
@@ -134,7 +157,7 @@ impl CoverageAsker {
 
 impl Drop for CoverageAsker {
     fn drop(&mut self) {
-        self.orders = None;
+        self.shares = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -149,19 +172,22 @@ struct Watch {
 }
 
 impl Watch {
-    fn run(&self, orders: &Receiver<bool>) {
-        let (mut watched, mut streak) = (false, Streak::default());
+    fn run(&self, dealt: &Receiver<bool>) {
+        let usual = self.setup.check_group_every;
+        let mut streak = Streak::default();
+        // Before the first share there is no group to look at.
+        let Ok(mut is_idle) = dealt.recv() else {
+            return;
+        };
+        let mut new_share = true;
         loop {
-            let order = match watched {
-                true => orders.recv_timeout(self.setup.check_group_every),
-                false => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match order {
+            match dealt.recv_timeout(streak.pause(usual, new_share)) {
                 Ok(is_empty) => {
-                    watched = is_empty;
                     streak.is_interrupted();
-                    if !watched {
-                        self.settle(&mut streak, "this worker has partitions now");
+                    (is_idle, new_share) = (is_empty, true);
+                    if !is_idle {
+                        // It serves what it has: that others are missing is the group's trouble.
+                        self.uncovered.set(None);
                     }
                     continue;
                 }
@@ -173,25 +199,25 @@ impl Watch {
                 continue;
             };
             self.uncovered.checks.fetch_add(1, Ordering::Relaxed);
+            // One that is being dealt out has nothing to say yet.
+            new_share &= missing.is_none();
             match missing {
                 None => streak.is_interrupted(),
-                Some(missing) if missing.is_empty() => {
-                    self.settle(&mut streak, "every partition has an owner again");
-                }
-                Some(missing) => self.found(&missing, &mut streak),
+                Some(missing) if missing.is_empty() => self.settle(&mut streak),
+                Some(missing) => self.found(&missing, &mut streak, is_idle),
             }
         }
     }
 
-    /// Nothing is missing any more, as far as this worker can tell.
-    fn settle(&self, streak: &mut Streak, why: &str) {
+    /// Nothing is missing any more.
+    fn settle(&self, streak: &mut Streak) {
         if std::mem::take(streak).is_told() {
             self.uncovered.set(None);
-            self.setup.metrics.covered(self.setup.number, why);
+            self.setup.metrics.covered(self.setup.number);
         }
     }
 
-    fn found(&self, missing: &BTreeSet<(String, i32)>, streak: &mut Streak) {
+    fn found(&self, missing: &BTreeSet<(String, i32)>, streak: &mut Streak, is_idle: bool) {
         let rejoins = streak.goes_on();
         if !streak.is_told() {
             return;
@@ -208,7 +234,7 @@ impl Watch {
             let _ = self.rejoin.send(());
         }
         self.setup.metrics.without_owner(missing.len());
-        self.uncovered.set(Some(text));
+        self.uncovered.set(is_idle.then_some(text));
     }
 
     /// The partitions of the plan's topics that nobody has; `None` while the group is not stable or
@@ -317,6 +343,21 @@ mod tests {
         streak.is_interrupted();
         let checks = (1..=1000).find(|_| streak.goes_on());
         assert_eq!((checks, streak.is_told()), (Some(64), true));
+    }
+
+    #[test]
+    fn a_suspicion_and_the_end_of_what_was_told_are_looked_at_sooner() {
+        let usual = Duration::from_secs(30);
+        let mut streak = Streak::default();
+        assert_eq!(streak.pause(usual, true), usual);
+        assert!(!streak.goes_on());
+        assert_eq!(streak.pause(usual, false), usual / SOONER);
+        assert!(streak.goes_on() && streak.is_told());
+        assert_eq!(streak.pause(usual, false), usual);
+        assert_eq!(streak.pause(usual, true), usual / SOONER);
+        // Joining anew did not help: that it goes on is no suspicion any more.
+        assert!(!streak.goes_on());
+        assert_eq!(streak.pause(usual, false), usual);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Metrics {
         }
         let without_owner = IntGauge::new(
             "kept_partitions_without_owner",
-            "Partitions that the group has given to nobody, as a worker without a share sees it",
+            "Partitions that the group has given to nobody, as this instance last saw it",
         )?;
         registry.register(Box::new(without_owner.clone()))?;
         let commits = HistogramOpts::new(
@@ -185,6 +185,20 @@ impl Metrics {
         }
     }
 
+    /// All topics are there: a worker asks to be a member of the group.
+    pub(crate) fn joining(&self, worker: usize, group: &str, topics: &[(&str, usize)]) {
+        let listed: Vec<String> = topics
+            .iter()
+            .map(|(name, partitions)| format!("{name} ({partitions})"))
+            .collect();
+        info!(
+            worker,
+            "joining group \"{group}\" to read {} topics (with so many partitions): {}",
+            topics.len(),
+            listed.join(", ")
+        );
+    }
+
     /// The group gave a worker its partitions.
     pub(crate) fn assigned(&self, worker: usize, partitions: usize) {
         self.rebalances.inc();
@@ -198,9 +212,9 @@ impl Metrics {
     }
 
     /// What was said of partitions without an owner is over.
-    pub(crate) fn covered(&self, worker: usize, why: &str) {
+    pub(crate) fn covered(&self, worker: usize) {
         self.without_owner(0);
-        info!(worker, "{why}");
+        info!(worker, "every partition has an owner again");
     }
 
     /// A share was not given back in time by the logic.

@@ -296,11 +296,11 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         }
     }
 
-    /// Joins the group anew if it forgot about partitions while this worker has none.
+    /// Joins the group anew if it forgot about partitions.
     fn rejoin(&mut self) {
         let share = &self.hands.share;
-        let idle = share.is_held() && !share.is_revoked() && share.partitions().is_empty();
-        if self.coverage.wants_to_rejoin() && idle && self.stop_by.is_none() {
+        let lasts = share.is_held() && !share.is_revoked();
+        if self.coverage.wants_to_rejoin() && lasts && self.stop_by.is_none() {
             self.topics.start_over(self.hands.consumer);
         }
     }

@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The way into the group.
 pub(crate) struct Topics<'s> {
     plan: Arc<Plan>,
+    number: usize,
+    group: &'s str,
     brokers: &'s str,
     metrics: &'s Metrics,
     backoff: Backoff,
@@ -30,6 +32,8 @@ impl<'s> Topics<'s> {
     pub(crate) fn new(setup: &'s Setup) -> Topics<'s> {
         Topics {
             plan: Arc::clone(&setup.plan),
+            number: setup.number,
+            group: &setup.settings.group,
             brokers: &setup.settings.brokers,
             metrics: &setup.metrics,
             backoff: Backoff::new(),
@@ -65,12 +69,11 @@ impl<'s> Topics<'s> {
         if let Some(problem) = unequal_counts(&self.plan, &counts).into_iter().next() {
             return Err(Fatal::PartitionCounts(problem));
         }
-        let names: Vec<&str> = self
-            .plan
-            .topics
-            .iter()
-            .map(|topic| topic.name.as_str())
-            .collect();
+        let names = self.plan.topics.iter().map(|topic| topic.name.as_str());
+        let names: Vec<&str> = names.collect();
+        let known = names.iter().copied().zip(counts.into_iter().flatten());
+        let known: Vec<(&str, usize)> = known.collect();
+        self.metrics.joining(self.number, self.group, &known);
         consumer
             .subscribe(&names)
             .map_err(|error| Fatal::Client(error.to_string()))?;

@@ -114,7 +114,7 @@ pub struct Setup {
     pub board: Arc<Board>,
     /// Where troubles are counted.
     pub metrics: Metrics,
-    /// How often a worker whose share is empty looks whether the group has all partitions.
+    /// How often the first worker of the process looks whether the group has all partitions.
     pub check_group_every: Duration,
 }
 
@@ -143,7 +143,7 @@ impl WorkerHandle {
         Arc::clone(&self.liveness)
     }
 
-    /// Which partitions nobody of the group has, if this worker has none and found that out.
+    /// Which partitions nobody of the group has, if this worker has none, looks and found that out.
     pub fn uncovered(&self) -> Option<String> {
         self.uncovered.get()
     }
