@@ -12,6 +12,7 @@
 )]
 
 pub mod admin;
+mod agreed;
 mod ask;
 mod assignment;
 mod backoff;

@@ -11,11 +11,13 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use events::{Span, WallTime};
+use pipeline::note::Note;
 use pipeline::port::Position;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::agreed::{Noted, agreed};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::metadata;
@@ -158,11 +160,16 @@ fn look_up(
     }
     let now = wall_time();
     let began = Instant::now();
-    // Before the offsets: of a topic that is made anew in between, the next look at the id tells.
-    let logs = topic_ids(consumer, &setup.plan);
+    let told = topic_ids(consumer, &setup.plan);
     let counts = partition_counts(consumer, &setup.plan, TIMEOUT)
         .map_err(|error| format!("the numbers of partitions: {error}"))?;
     let committed = committed(&offsets, places)?;
+    // Before the log's offsets: of a topic that is made anew in between, the next look at the id
+    // tells.
+    let logs = agreed(told, &noted(&committed), |pause| {
+        std::thread::sleep(pause);
+        topic_ids(consumer, &setup.plan)
+    });
     let all = |wanted: Wanted| -> Vec<(Place, Wanted)> {
         places.iter().map(|place| (*place, wanted)).collect()
     };
@@ -246,7 +253,18 @@ fn rebuild_times(
     wanted.collect()
 }
 
+/// Which topics the notes speak of.
+fn noted(committed: &BTreeMap<Place, (i64, String)>) -> Noted {
+    let mut noted = Noted::default();
+    for ((topic, _), (_, note)) in committed {
+        if let Some(log) = Note::parse(note).and_then(|note| note.log) {
+            noted.add(*topic, log);
+        }
+    }
+    noted
+}
+
 fn clock_of(note: &str) -> Option<WallTime> {
-    let clock = pipeline::note::Note::parse(note)?.clock?;
+    let clock = Note::parse(note)?.clock?;
     Some(WallTime(clock.0))
 }

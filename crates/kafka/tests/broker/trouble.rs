@@ -132,6 +132,7 @@ fn records_that_are_gone_are_reported_and_reading_begins_anew() {
     worker.until("what is left", |seen| seen.count() == 50);
     let errors = worker.metric("kept_kafka_errors_total", &["offset_out_of_range"]);
     assert!(errors.is_some_and(|errors| errors >= 1.0));
+    assert_eq!(worker.seen().revocations, 0, "it stays a member");
     worker.stop();
     assert_eq!(worker.seen().assigned[&(0, 0)], 150);
 }
