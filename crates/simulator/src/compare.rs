@@ -44,6 +44,17 @@ impl Flat {
         self
     }
 
+    /// The sum of all numbers with such a part in their names.
+    pub fn sum_of(&self, part: &str) -> i128 {
+        let named = self.0.iter().filter(|(name, _)| name.contains(part));
+        named.map(|(_, value)| value).sum()
+    }
+
+    /// Records of an input that were gone before anybody had read them.
+    pub fn put_gap(&mut self, input: usize, records: u64) {
+        self.put(&format!("input{input}.gap"), records);
+    }
+
     fn put(&mut self, name: &str, value: impl Into<i128>) {
         let value = value.into();
         if value != 0 {
@@ -120,6 +131,9 @@ pub fn flatten(plan: &Plan, view: &View) -> Flat {
             &format!("{}.window_dropped", definition.id),
             kpi.window_dropped,
         );
+        for (field, number) in &kpi.field_errors {
+            flat.put(&format!("{}.field_errors.{field}", definition.id), *number);
+        }
     }
     flat
 }
@@ -131,10 +145,15 @@ pub fn flatten_expected(plan: &Plan, group: usize, expected: &Expected) -> Flat 
         flatten_expected_input(&mut flat, index, input);
     }
     let kpis = expected.kpis.iter().zip(&expected.window_dropped);
-    for (id, (kpi, dropped)) in plan.groups[group].kpis.iter().zip(kpis) {
+    let kpis = kpis.zip(&expected.field_errors);
+    for (id, ((kpi, dropped), errors)) in plan.groups[group].kpis.iter().zip(kpis) {
         let definition = &plan.kpis[usize::from(id.0)];
         flatten_expected_kpi(&mut flat, definition, kpi);
         flat.put(&format!("{}.window_dropped", definition.id), *dropped);
+        for (field, number) in errors {
+            let field = &plan.fields[usize::from(field.0)];
+            flat.put(&format!("{}.field_errors.{field}", definition.id), *number);
+        }
     }
     flat
 }
@@ -182,6 +201,7 @@ fn flatten_input(flat: &mut Flat, index: usize, input: &InputView) {
         flat.put(&format!("{name}.rejected.{}", reject.as_str()), count);
     }
     flat.put(&format!("{name}.late"), input.late);
+    flat.put_gap(index, input.gap);
     for (type_name, count) in &input.too_late {
         flat.put_shown(&format!("{name}.too_late.{type_name}"), *count);
     }

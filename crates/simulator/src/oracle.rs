@@ -15,7 +15,7 @@ mod survival;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalogue::plan::{Kind, Part, Plan, TopicId};
+use catalogue::plan::{FieldId, Kind, Part, Plan, TopicId};
 use events::{EventTime, KafkaTime, Reject};
 
 pub use count::ExpectedCount;
@@ -54,6 +54,8 @@ pub struct Expected {
     pub kpis: Vec<ExpectedKpi>,
     /// Contributions that came too late for a window, one per KPI of the group.
     pub window_dropped: Vec<u64>,
+    /// Events that a KPI dropped for a field that it can't read, by field, one per KPI of the group.
+    pub field_errors: Vec<BTreeMap<FieldId, u64>>,
 }
 
 /// What one KPI of a task must publish; label sets that nothing happened to are left out.
@@ -149,12 +151,40 @@ impl Oracle {
         let kpis = group.kpis.iter();
         let kpis = kpis.map(|kpi| self.expect_kpi(usize::from(kpi.0), &intakes, display));
         let (kpis, window_dropped) = kpis.unzip();
+        let field_errors = group.kpis.iter();
+        let field_errors = field_errors.map(|kpi| self.field_errors(usize::from(kpi.0), &intakes));
+        let field_errors = field_errors.collect();
         let inputs = intakes.into_iter().map(|intake| intake.expected).collect();
         Expected {
             inputs,
             kpis,
             window_dropped,
+            field_errors,
         }
+    }
+
+    fn field_errors(&self, kpi: usize, intakes: &[Intake<'_>]) -> BTreeMap<FieldId, u64> {
+        let kpi = &self.plan.kpis[kpi];
+        let counts = match &kpi.kind {
+            Kind::Count(count) => vec![count],
+            Kind::Ratio(ratio) => [&ratio.numerator, &ratio.denominator]
+                .into_iter()
+                .filter_map(|side| match side {
+                    Part::Own(count) => Some(count),
+                    Part::Of(_) => None,
+                })
+                .collect(),
+            Kind::Promise(_) => Vec::new(),
+            Kind::Funnel(it) => return funnel::field_errors(kpi, it, intakes),
+        };
+        let mut errors = BTreeMap::new();
+        for (field, number) in counts
+            .into_iter()
+            .flat_map(|count| count::field_errors(count, intakes))
+        {
+            *errors.entry(field).or_default() += number;
+        }
+        errors
     }
 
     /// The KPI's series, and its contributions that came too late for a window.

@@ -14,11 +14,13 @@ mod faults;
 mod follow;
 mod group;
 mod hand;
+mod malformed;
 mod moment;
 mod objects;
 mod operator;
 mod outcome;
 mod plan;
+mod reasons;
 mod scraper;
 mod trouble;
 mod truth;
@@ -41,6 +43,7 @@ use group::Coordinator;
 use hand::{Ask, Call, Hand, Process, Reply};
 use moment::{Agenda, Moment};
 use objects::Objects;
+use reasons::Reasons;
 use scraper::Scraper;
 use trouble::{Conditions, Excuse};
 use truth::{History, Truth};
@@ -94,6 +97,8 @@ enum Event {
     Spawn,
     /// Somebody resets the state.
     Reset,
+    /// A task that is ready should be read by now: by this worker, in this share.
+    Look(u64, u64, TaskId),
     /// From now on nothing goes wrong.
     Settle,
 }
@@ -110,6 +115,8 @@ struct World {
     rules: Rules,
     /// For what the brokers tell of topics.
     topic_chance: Chance,
+    /// For amounts that can't be read.
+    amount_chance: Chance,
     /// What processes that start are told to do at a gap.
     log_gap: LogGap,
     /// Of each topic.
@@ -120,6 +127,7 @@ struct World {
     faults: FaultPlan,
     conditions: Conditions,
     excuse: Excuse,
+    reasons: Reasons,
     shop: Shop,
     broker: Broker,
     group: Coordinator,
@@ -181,6 +189,7 @@ impl World {
             agenda: Agenda::new(),
             chance: Chance::new(faults.seed),
             topic_chance: Chance::new(faults.seed ^ 0x70_91c5),
+            amount_chance: Chance::new(faults.seed ^ 0xa_3000_7bad),
             rules,
             version: 0,
             log_gap: faults.log_gap,
@@ -189,6 +198,7 @@ impl World {
             resetting: false,
             conditions: Conditions::default(),
             excuse: Excuse::default(),
+            reasons: Reasons::default(),
             shop: Shop::new(faults.seed, shop_settings(&faults, start)),
             broker: Broker::new(plan.topics.len(), faults.partitions),
             group: Coordinator::new(SESSION, MAX_POLL),
@@ -265,6 +275,7 @@ impl World {
             Event::End(index) => self.fault_ends(index),
             Event::Spawn => self.spawn(),
             Event::Reset => self.reset(),
+            Event::Look(worker, share, task) => self.look(worker, share, task),
             Event::Settle => self.settle(),
         }
     }
@@ -275,7 +286,8 @@ impl World {
             return;
         }
         let until = self.now.min(BEGIN.after(TROUBLED)).as_event_time();
-        for record in self.shop.until(until) {
+        for mut record in self.shop.until(until) {
+            malformed::spoil(&mut record.value, &mut self.amount_chance);
             let (place, offset) = self.broker.append(&record, &mut self.chance);
             self.truth.record(place, offset, &record);
             self.report.records += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::plan::{Count, Kpi, Plan, Unit};
+use catalogue::plan::{Count, FieldId, Kpi, Plan, Unit};
 use events::{EventTime, Value};
 
 use super::LabelValues;
@@ -58,22 +58,34 @@ pub fn expect(
     (series, dropped)
 }
 
-/// What an event adds to the sum: `Ok(None)` where there is none, an error where it can't be read.
-fn amount_of(count: &Count, taken: &Taken<'_>) -> Result<Option<(Option<String>, i128)>, ()> {
+/// How many events were dropped for a field that can't be read, by field.
+pub fn field_errors(count: &Count, intakes: &[Intake<'_>]) -> BTreeMap<FieldId, u64> {
+    let mut errors = BTreeMap::new();
+    for intake in intakes {
+        let selected = intake.select(&count.event);
+        for taken in selected.filter(|taken| !taken.too_late) {
+            if let Err(field) = amount_of(count, taken) {
+                *errors.entry(field).or_default() += 1;
+            }
+        }
+    }
+    errors
+}
+
+/// What an event adds to the sum: `Ok(None)` where there is none, an error with the field that can't
+/// be read.
+fn amount_of(count: &Count, taken: &Taken<'_>) -> Result<Option<(Option<String>, i128)>, FieldId> {
     let Some(sum) = &count.sum else {
         return Ok(None);
     };
-    let units = decimal(taken.event.field(sum.field)).ok_or(())?;
-    if units < 0 {
-        return Err(());
-    }
-    match sum.unit {
-        Unit::Number => Ok(Some((None, units))),
-        Unit::Money { currency } => {
-            let code = taken.event.field(currency).text().ok_or(())?;
-            Ok(Some((Some(code.to_owned()), units)))
-        }
-    }
+    let text = taken.event.field(sum.field).text().ok_or(sum.field)?;
+    let code = match sum.unit {
+        Unit::Number => None,
+        Unit::Money { currency } => Some(taken.event.field(currency).text().ok_or(currency)?),
+    };
+    let units = decimal(Value::Text(text)).filter(|units| *units >= 0);
+    let units = units.ok_or(sum.field)?;
+    Ok(Some((code.map(str::to_owned), units)))
 }
 
 /// A plain decimal, as a string or a number, in units of 10^-9.

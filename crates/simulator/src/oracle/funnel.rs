@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use catalogue::plan::{CartValue, Funnel, FunnelMode, Kpi};
+use catalogue::plan::{CartValue, FieldId, Funnel, FunnelMode, Kpi, Selector};
 use events::{EventTime, Span};
 
 use super::LabelValues;
@@ -55,6 +55,7 @@ struct Play<'a> {
     display: EventTime,
     series: BTreeMap<LabelValues, ExpectedFunnel>,
     dropped: u64,
+    field_errors: BTreeMap<FieldId, u64>,
 }
 
 /// Every label set of a funnel, and how many contributions came too late for a window.
@@ -64,30 +65,47 @@ pub fn expect(
     intakes: &[Intake<'_>],
     display: EventTime,
 ) -> (BTreeMap<LabelValues, ExpectedFunnel>, u64) {
-    let mut play = Play {
-        kpi,
-        funnel,
-        display,
-        series: BTreeMap::new(),
-        dropped: 0,
-    };
-    for intake in intakes.iter().filter(|intake| intake.topic == funnel.topic) {
-        let mut by_key: HashMap<&str, Vec<&Taken<'_>>> = HashMap::new();
-        for taken in &intake.taken {
-            if let Some(key) = taken.event.field(funnel.key).key()
-                && play.follows(taken)
-            {
-                by_key.entry(key).or_default().push(taken);
-            }
-        }
-        for events in by_key.values() {
-            play.play(intake, events);
-        }
-    }
+    let play = Play::of(kpi, funnel, intakes, display);
     (play.series, play.dropped)
 }
 
-impl Play<'_> {
+/// How many changes of lines were dropped for a field that can't be read, by field.
+pub fn field_errors(kpi: &Kpi, funnel: &Funnel, intakes: &[Intake<'_>]) -> BTreeMap<FieldId, u64> {
+    Play::of(kpi, funnel, intakes, EventTime::MIN).field_errors
+}
+
+impl<'a> Play<'a> {
+    /// All of it.
+    fn of(
+        kpi: &'a Kpi,
+        funnel: &'a Funnel,
+        intakes: &[Intake<'_>],
+        display: EventTime,
+    ) -> Play<'a> {
+        let mut play = Play {
+            kpi,
+            funnel,
+            display,
+            series: BTreeMap::new(),
+            dropped: 0,
+            field_errors: BTreeMap::new(),
+        };
+        for intake in intakes.iter().filter(|intake| intake.topic == funnel.topic) {
+            let mut by_key: HashMap<&str, Vec<&Taken<'_>>> = HashMap::new();
+            for taken in &intake.taken {
+                if let Some(key) = taken.event.field(funnel.key).key()
+                    && play.follows(taken)
+                {
+                    by_key.entry(key).or_default().push(taken);
+                }
+            }
+            for events in by_key.values() {
+                play.play(intake, events);
+            }
+        }
+        play
+    }
+
     fn follows(&self, taken: &Taken<'_>) -> bool {
         let mut selectors = funnel_selectors(self.funnel).into_iter();
         selectors.any(|selector| selects(selector, taken.event))
@@ -131,6 +149,7 @@ impl Play<'_> {
                 entity.latest = entity.latest.max(taken.event.time);
                 self.make_value_series(&entity, taken);
                 self.change_value(&mut entity, taken);
+                self.count_errors(taken);
                 current = Some(entity);
             }
         }
@@ -210,6 +229,28 @@ impl Play<'_> {
         }
     }
 
+    /// Each change of a line that the event tells has at most one field that can't be read.
+    fn count_errors(&mut self, taken: &Taken<'_>) {
+        let Some(value) = &self.funnel.value else {
+            return;
+        };
+        let changes = [
+            (Some(&value.add), Some(1)),
+            (value.set.as_ref(), None),
+            (value.remove.as_ref(), Some(0)),
+        ];
+        for (selector, missing) in changes {
+            let is_meant = |selector: &Selector| selects(selector, taken.event);
+            if !selector.is_some_and(is_meant) {
+                continue;
+            }
+            let is_added = missing == Some(1);
+            if let Some(field) = bad_field(value, taken, missing, is_added) {
+                *self.field_errors.entry(field).or_default() += 1;
+            }
+        }
+    }
+
     fn change_value(&self, entity: &mut Entity, taken: &Taken<'_>) {
         let Some(value) = &self.funnel.value else {
             return;
@@ -234,6 +275,38 @@ impl Play<'_> {
             }
         }
     }
+}
+
+/// The first field of a line that can't be read. `missing`: the quantity of a line without one.
+fn bad_field(
+    value: &CartValue,
+    taken: &Taken<'_>,
+    missing: Option<i128>,
+    is_added: bool,
+) -> Option<FieldId> {
+    let of = |field: FieldId| taken.event.field(field);
+    if of(value.product).key().is_none() {
+        return Some(value.product);
+    }
+    let quantity = of(value.quantity).text();
+    let is_good = match quantity {
+        None => missing.is_some(),
+        Some(_) => decimal(of(value.quantity)).is_some_and(|it| it >= 0),
+    };
+    if !is_good {
+        return Some(value.quantity);
+    }
+    if !is_added {
+        return None;
+    }
+    if of(value.price).text().is_none() {
+        return Some(value.price);
+    }
+    if of(value.currency).text().is_none() {
+        return Some(value.currency);
+    }
+    let is_price = decimal(of(value.price)).is_some_and(|it| it >= 0);
+    (!is_price).then_some(value.price)
 }
 
 fn add_line(line: &mut Product, value: &CartValue, taken: &Taken<'_>, quantity: i128) {

@@ -15,6 +15,7 @@ use pipeline::port::{Assignment, Notice, Position, TaskId};
 
 use super::World;
 use super::broker::Place;
+use super::hand::Gone;
 use super::outcome::Check;
 use super::truth::History;
 
@@ -77,6 +78,11 @@ impl World {
             history.epoch = epoch;
         }
         let totals_lost = hand.lost.contains(&task);
+        if anew || totals_lost {
+            history.missed.clear();
+            let missed = hand.missed.iter().filter(|it| it.0.0 == task);
+            missed.for_each(|((_, input), records)| history.miss(*input, *records));
+        }
         hand.settled.insert(task);
         if !anew || totals_lost {
             return;
@@ -164,11 +170,13 @@ impl World {
         let Some(hand) = self.hands.get_mut(&worker) else {
             return;
         };
-        for (task, input, from, to) in hand.gaps.drain(..) {
-            if hand.settled.contains(&task)
-                && let Some(history) = hand.histories.get_mut(&task)
+        for gone in hand.gaps.drain(..) {
+            hand.missed.insert((gone.task, gone.input), gone.unread);
+            if hand.settled.contains(&gone.task)
+                && let Some(history) = hand.histories.get_mut(&gone.task)
             {
-                history.gaps.push((input, from, to));
+                history.gaps.push((gone.input, gone.from, gone.to));
+                history.miss(gone.input, gone.unread);
             }
         }
     }
@@ -195,13 +203,12 @@ impl World {
             }
             Notice::Kept { task } => {
                 hand.settled.insert(*task);
+                self.awaits_reading(worker, *task);
             }
             Notice::TotalsLost { task, .. } => {
                 hand.lost.insert(*task);
                 *self.epochs.entry(*task).or_default() += 1;
-                if !self.excuse.retention && !self.excuse.damage && !self.excuse.plan {
-                    self.fail(Check::Kept, format!("worker {worker}, {task:?}"));
-                }
+                self.totals_lost(worker, *task);
             }
             Notice::Adopted { task, anew } => self.adopted(worker, *task, anew),
             Notice::Gap {
@@ -209,7 +216,7 @@ impl World {
                 partition,
                 records,
                 read_before,
-            } => self.gap(worker, (*topic, *partition), records + read_before),
+            } => self.gap(worker, (*topic, *partition), *records, *read_before),
             Notice::Recreated { .. } if !self.excuse.anew || self.log_gap == LogGap::Stop => {
                 self.fail(Check::Kept, format!("worker {worker}: {notice:?}"));
             }
@@ -238,8 +245,8 @@ impl World {
         }
     }
 
-    /// Records were gone when the worker came by.
-    fn gap(&mut self, worker: u64, place: Place, records: u64) {
+    /// Records were gone when the worker came by. Who had read some of them had committed that.
+    fn gap(&mut self, worker: u64, place: Place, unread: u64, read_before: u64) {
         let input = self.topics().iter().position(|topic| *topic == place.0);
         let task = TaskId {
             group: 0,
@@ -248,14 +255,30 @@ impl World {
         let Some(hand) = self.hands.get_mut(&worker) else {
             return;
         };
-        let start = hand.positions.get(&place).map(|it| it.log_start);
-        let (Some(start), Some(input)) = (start, input) else {
+        let position = hand.positions.get(&place);
+        let (Some(position), Some(input)) = (position, input) else {
             let detail =
                 format!("worker {worker} notices a gap in what it doesn't have: {place:?}");
             return self.fail(Check::Protocol, detail);
         };
-        let records = i64::try_from(records).unwrap_or(i64::MAX);
-        hand.gaps.push((task, input, start - records, start));
+        let start = position.log_start;
+        let committed = position.committed.as_ref();
+        // A state that was saved or kept in memory may have read more than was committed.
+        let most = committed.map_or(0, |it| (start - it.0).max(0));
+        let records = i64::try_from(unread + read_before).unwrap_or(i64::MAX);
+        hand.gaps.push(Gone {
+            task,
+            input,
+            from: start - records,
+            to: start,
+            unread,
+        });
+        let most = most.unsigned_abs();
+        if unread > most || read_before > 0 && unread != most {
+            let detail =
+                format!("worker {worker} counts {unread} lost records of {place:?}, not {most}");
+            self.fail(Check::Oracle, detail);
+        }
         if !self.excuse.retention || self.log_gap == LogGap::Stop {
             self.fail(
                 Check::Kept,
@@ -270,6 +293,8 @@ fn name(notice: &Notice) -> &'static str {
         Notice::Kept { .. } => "kept in memory",
         Notice::Restored { .. } => "restored",
         Notice::Adopted { .. } => "adopted",
+        Notice::Carried { .. } => "carried over",
+        Notice::LeftBehind { .. } => "left behind",
         Notice::Refused { .. } => "snapshot refused",
         Notice::Rebuilding { .. } => "rebuilt",
         Notice::TotalsLost { .. } => "totals lost",

@@ -53,6 +53,21 @@ pub struct Reading {
     pub lost: bool,
 }
 
+/// What is gone from the log of an input of a task.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    /// Which task.
+    pub task: TaskId,
+    /// Which of its inputs.
+    pub input: usize,
+    /// The first offset that is gone.
+    pub from: i64,
+    /// The first one that isn't.
+    pub to: i64,
+    /// How many of them nobody had read.
+    pub unread: u64,
+}
+
 /// A worker and all that its shell knows.
 pub struct Hand {
     /// The production code.
@@ -111,8 +126,10 @@ pub struct Hand {
     pub restored: BTreeMap<TaskId, String>,
     /// Tasks whose totals are lost in this share.
     pub lost: BTreeSet<TaskId>,
-    /// What the worker said is gone from the log: task, input, first offset, first one after it.
-    pub gaps: Vec<(TaskId, usize, i64, i64)>,
+    /// What the worker said is gone from the log, until it is told to a history.
+    pub gaps: Vec<Gone>,
+    /// The records of it that nobody had read, in this share.
+    pub missed: BTreeMap<(TaskId, usize), u64>,
     /// Views published of each task in this share.
     pub published: BTreeMap<TaskId, u64>,
 }
@@ -249,6 +266,7 @@ impl Hand {
             restored: BTreeMap::new(),
             lost: BTreeSet::new(),
             gaps: Vec::new(),
+            missed: BTreeMap::new(),
             published: BTreeMap::new(),
         }
     }
@@ -267,6 +285,7 @@ impl Hand {
         self.restored.clear();
         self.lost.clear();
         self.gaps.clear();
+        self.missed.clear();
         self.published.clear();
         self.start_over = false;
     }

@@ -8,6 +8,7 @@ use pipeline::port::{Assignment, TaskId};
 
 use super::broker::{Log, Place};
 use super::outcome::Check;
+use super::reasons::Reasons;
 use super::{Event, SESSION, World};
 
 impl World {
@@ -56,6 +57,7 @@ impl World {
         self.shown.clear();
         self.committed.clear();
         self.scraper.forget_all();
+        self.reasons = Reasons::default();
         self.repartitioned_from = None;
         self.spawn();
     }

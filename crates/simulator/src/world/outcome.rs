@@ -93,6 +93,10 @@ pub struct Report {
     pub views: u64,
     /// Views that were compared with the oracle.
     pub compared: u64,
+    /// Those of them with records that were lost before they were read.
+    pub with_gap: u64,
+    /// Those of them with events that a KPI dropped for a field.
+    pub with_field_errors: u64,
     /// Scrapes.
     pub scrapes: u64,
     /// Commits that were asked for.
@@ -111,6 +115,8 @@ impl Report {
         self.records += other.records;
         self.views += other.views;
         self.compared += other.compared;
+        self.with_gap += other.with_gap;
+        self.with_field_errors += other.with_field_errors;
         self.scrapes += other.scrapes;
         self.commits += other.commits;
         self.snapshots += other.snapshots;

@@ -47,6 +47,7 @@ impl World {
     pub(super) fn fault_begins(&mut self, index: usize) {
         let fault = self.faults.faults[index];
         self.tell(|_| format!("BEGIN {:?}", fault.kind));
+        self.give_reason(fault);
         match fault.kind {
             FaultKind::Crash(who) => {
                 if let Some(process) = self.nth_process(who) {
@@ -128,6 +129,7 @@ impl World {
     pub(super) fn fault_ends(&mut self, index: usize) {
         let fault = self.faults.faults[index];
         self.tell(|_| format!("END {:?}", fault.kind));
+        self.give_reason(fault);
         match fault.kind {
             FaultKind::Crash(_)
             | FaultKind::CrashAll

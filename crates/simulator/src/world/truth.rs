@@ -28,6 +28,8 @@ pub struct History {
     pub origin: Vec<i64>,
     /// What was gone from the log: input, first offset, first offset after it.
     pub gaps: Vec<(usize, i64, i64)>,
+    /// How many records of each input nobody ever read, since its totals began.
+    pub missed: Vec<u64>,
     /// Where the totals began at zero, if they did.
     pub zeroed: Option<Vec<i64>>,
     /// Which plan reads it.
@@ -36,6 +38,22 @@ pub struct History {
     pub anew: Option<Vec<i64>>,
     /// How often its counters could have fallen, by the rules.
     pub epoch: u32,
+}
+
+impl History {
+    /// More records of an input were gone.
+    pub fn miss(&mut self, input: usize, records: u64) {
+        if self.missed.len() <= input {
+            self.missed.resize(input + 1, 0);
+        }
+        self.missed[input] += records;
+    }
+
+    fn put_missed(&self, flat: &mut Flat) {
+        for (input, records) in self.missed.iter().enumerate() {
+            flat.put_gap(input, *records);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -143,7 +161,8 @@ impl Truth {
         let plan = &self.plans[history.plan];
         let expected = self.expect(task, history, &view.offsets, view.display);
         let wanted = flatten_expected(plan, view.group, &expected);
-        let wanted = wanted.since(&self.not_counted(task, history));
+        let mut wanted = wanted.since(&self.not_counted(task, history));
+        history.put_missed(&mut wanted);
         let mut found = flat_differences(flat, &wanted);
         if history.zeroed.is_some() {
             // Which series are there at zero after totals were lost isn't laid down.
@@ -165,7 +184,9 @@ impl Truth {
     pub fn totals(&self, task: TaskId, history: &History) -> Flat {
         let everything = vec![i64::MAX; history.origin.len()];
         let expected = self.expect(task, history, &everything, EventTime::MIN);
-        flatten_expected(&self.plans[history.plan], task.group, &expected)
+        let mut totals = flatten_expected(&self.plans[history.plan], task.group, &expected);
+        history.put_missed(&mut totals);
+        totals
     }
 
     /// What its counters don't hold: before totals began at zero, or changed KPIs anew, whichever

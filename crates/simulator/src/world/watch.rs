@@ -50,6 +50,9 @@ impl World {
         let first = *count == 1;
         let process = hand.process;
         let ends = hand.ends.get(&task).cloned().unwrap_or_default();
+        if history.zeroed.is_some() {
+            self.shows_lost(task);
+        }
         if self.shown.insert(task) {
             self.check_first(task, &view.offsets, &ends);
         }
@@ -113,6 +116,8 @@ impl World {
 
     fn check_oracle(&mut self, view: &View, flat: &Flat, history: &History, worker: u64) {
         self.report.compared += 1;
+        self.report.with_gap += u64::from(flat.sum_of(".gap") > 0);
+        self.report.with_field_errors += u64::from(flat.sum_of(".field_errors.") > 0);
         let differences = self.truth.differences(view, flat, history);
         if !differences.is_empty() {
             let detail = format!(

@@ -208,3 +208,96 @@ fn a_view_of_a_share_given_back_that_a_stopped_worker_shows_is_found() {
         panic!("seed {seed} doesn't hold with released_by_the_moment:\n{failure}");
     }
 }
+
+/// A store that is slow, and where nothing is left of a task: everybody dies soon after its totals
+/// have begun at zero.
+fn lost_and_killed(seed: u64) -> FaultPlan {
+    let fault = |at_ms: i64, lasts_ms: i64, kind: FaultKind| Fault {
+        at: Span(at_ms * 1000),
+        lasts: Span(lasts_ms * 1000),
+        kind,
+    };
+    let round = |number: i64| {
+        let at = 15_000 + number * 30_000;
+        let dies = 7000 + (seed as i64 * 137 + number * 1701) % 5000;
+        [
+            fault(at, 500, FaultKind::CrashAll),
+            fault(at + 100, 1, FaultKind::Wipe),
+            fault(at + 200, 1, FaultKind::Retention(Span::ZERO)),
+            fault(at + dies, 300, FaultKind::CrashAll),
+        ]
+    };
+    let slow = FaultKind::SlowStore(Span(1_400_000));
+    let mut faults = vec![fault(0, 140_000, slow)];
+    faults.extend((0..4).flat_map(round));
+    FaultPlan {
+        seed,
+        partitions: 3,
+        processes: 1,
+        batch: 40,
+        orders_per_second: 2.5,
+        fresh: Span::ZERO,
+        log_gap: LogGap::Continue,
+        topic_ids: true,
+        faults,
+    }
+}
+
+#[test]
+fn a_commit_before_what_nothing_else_would_give_again_is_saved_is_found() {
+    let broken = Rules {
+        saved_first: false,
+        ..Rules::default()
+    };
+    let run = |seed, rules| run_plan(&lost_and_killed(seed), rules);
+    let failed = (0..60).find_map(|seed| Some((seed, run(seed, broken).err()?)));
+    let (seed, failure) = failed.expect("without saved_first nothing was found");
+    eprintln!("without saved_first, seed {seed}: {}", failure.check);
+    assert_eq!(failure.check, Check::Kept, "{failure}");
+    for seed in 0..=seed.max(9) {
+        if let Err(failure) = run(seed, Rules::default()) {
+            panic!("seed {seed} doesn't hold with saved_first:\n{failure}");
+        }
+    }
+}
+
+/// Somebody dies while the store is away: what the others get waits for it, what they have does not.
+fn dead_without_a_store(seed: u64) -> FaultPlan {
+    let fault = |at: i64, lasts: i64, kind: FaultKind| Fault {
+        at: Span::from_seconds(at),
+        lasts: Span::from_seconds(lasts),
+        kind,
+    };
+    FaultPlan {
+        seed,
+        partitions: 6,
+        processes: 3,
+        batch: 40,
+        orders_per_second: 2.5,
+        fresh: Span::ZERO,
+        log_gap: LogGap::Continue,
+        topic_ids: true,
+        faults: vec![
+            fault(30, 70, FaultKind::StoreDown),
+            fault(35, 60, FaultKind::Crash(seed)),
+        ],
+    }
+}
+
+#[test]
+fn a_task_that_is_ready_and_waits_for_one_that_is_not_is_found() {
+    let broken = Rules {
+        ready_first: false,
+        ..Rules::default()
+    };
+    let run = |seed, rules| run_plan(&dead_without_a_store(seed), rules);
+    let failed = (0..20).find_map(|seed| Some((seed, run(seed, broken).err()?)));
+    let (seed, failure) = failed.expect("without ready_first nothing was found");
+    eprintln!("without ready_first, seed {seed}: {}", failure.check);
+    assert_eq!(failure.check, Check::Served, "{failure}");
+    for seed in 0..=seed.max(9) {
+        if let Err(failure) = run(seed, Rules::default()) {
+            panic!("seed {seed} doesn't hold with ready_first:\n{failure}");
+        }
+    }
+}

@@ -31,6 +31,8 @@ fn bites(report: &Report, notices: &[&str]) {
         assert!(count > 0, "no {notice} in {report:?}");
     }
     assert!(report.compared > 500, "{report:?}");
+    assert!(report.with_gap > 0, "{report:?}");
+    assert!(report.with_field_errors > 100, "{report:?}");
 }
 
 const USUAL: [&str; 8] = [
