@@ -177,6 +177,16 @@ pub(crate) fn classify(code: Option<RDKafkaErrorCode>) -> Trouble {
     }
 }
 
+/// The line where the brokers know nothing of a partition that was there before.
+pub(crate) fn gone(topic: &str, partition: i32, reason: &str) -> String {
+    format!(
+        "topic {topic} is gone, or its partition {partition} is (deleted?): {reason}. Nothing of the \
+         tasks that read it is shown meanwhile. When a topic of this name is there again it is read \
+         anew, and totals begin at 0; if none is to come, take its [[kafka.topic]] out of the \
+         configuration and restart Kept"
+    )
+}
+
 /// The log line of an error that librdkafka reports.
 pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String {
     match trouble {
@@ -188,6 +198,16 @@ pub(crate) fn describe(trouble: Trouble, brokers: &str, reason: &str) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_that_is_gone_is_named_with_what_to_do() {
+        let code = RDKafkaErrorCode::UnknownPartition;
+        assert_eq!(classify(Some(code)), Trouble::TopicMissing);
+        let line = gone("shop", 3, &code.to_string());
+        for part in ["topic shop is gone", "partition 3", "[[kafka.topic]]"] {
+            assert!(line.contains(part), "no {part:?} in {line}");
+        }
+    }
 
     #[test]
     fn a_broken_off_handshake_is_a_matter_of_authentication() {

@@ -16,9 +16,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use events::WallTime;
 use pipeline::log_id::LogId;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::context::Context;
+use crate::context::{Context, classify, gone};
 use crate::metrics::{Metrics, Trouble};
 use crate::topic_ids::topic_ids;
 use crate::worker::{Setup, wall_time};
@@ -239,8 +240,11 @@ fn ask(consumer: &BaseConsumer<Context>, question: &Question, metrics: &Metrics)
     }
     let at = wall_time();
     let mut ends = Vec::with_capacity(question.partitions.len());
-    let trouble = |name: &str, partition: i32, error: &dyn std::fmt::Display| {
-        let detail = format!("asking where {name} partition {partition} ends: {error}");
+    let trouble = |name: &str, partition: i32, error: &KafkaError| {
+        let detail = match classify(error.rdkafka_error_code()) {
+            Trouble::TopicMissing => gone(name, partition, &error.to_string()),
+            _ => format!("asking where {name} partition {partition} ends: {error}"),
+        };
         metrics.trouble(Trouble::EndOffsets, &detail);
     };
     match consumer.offsets_for_times(partitions, TIMEOUT) {

@@ -20,7 +20,7 @@ use crate::assignment::Share;
 use crate::batch::{Delivered, Position};
 use crate::commit_queue::CommitQueue;
 use crate::commits::Commits;
-use crate::context::{Context, classify};
+use crate::context::{Context, classify, gone};
 use crate::lease;
 use crate::letters::{DeadLetters, Origin};
 use crate::metrics::Trouble;
@@ -95,7 +95,10 @@ impl<L: FnMut(Call<'_, '_>)> Hands<'_, L> {
             known => known,
         };
         let name = &self.setup.plan.topics[usize::from(topic.0)].name;
-        let detail = format!("{name} partition {partition}: {text}");
+        let detail = match trouble {
+            Trouble::TopicMissing => gone(name, partition, text),
+            _ => format!("{name} partition {partition}: {text}"),
+        };
         self.setup.metrics.trouble(trouble, &detail);
         if trouble == Trouble::OffsetOutOfRange && self.partitions.owns(topic, partition) {
             self.step(Input::OutOfRange { topic, partition }, None);
