@@ -6,13 +6,15 @@
 //! How many series and how much memory is said for one partition, or, with a broker, for those that
 //! the topics have, on one instance.
 
+mod continuation;
+
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use catalogue::estimate::{
-    AtLimits, Estimate, at_limits, estimate, partitions_of_kpis, total_series,
+    AtLimits, Estimate, assumptions, at_limits, estimate, partitions_of_kpis, total_series,
 };
 use catalogue::plan::{Kind, Plan, TopicId};
 use catalogue::{Settings, warnings};
@@ -42,8 +44,25 @@ pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
         }
     }
     let unknown = vec![None; plan.topics.len()];
+    if settings.state.url.starts_with("file:") {
+        for finding in goes_on(&settings, &plan, &unknown) {
+            write(io::stderr().lock(), &line(&finding));
+        }
+    }
     write(io::stdout().lock(), &estimates(&plan, &unknown));
     code
+}
+
+/// Says what goes on and what begins anew; what is wrong with that is returned.
+fn goes_on(settings: &Settings, plan: &Plan, partitions: &[Option<usize>]) -> Vec<Finding> {
+    let opened = Store::open(&settings.state, &settings.kafka.group);
+    let told = opened.and_then(|store| continuation::continuation(plan, &store, partitions));
+    // What a store doesn't say is no problem of the configuration: it was tried by itself.
+    let (lines, findings) = told.unwrap_or_default();
+    for line in lines {
+        write(io::stdout().lock(), &format!("{line}\n"));
+    }
+    findings
 }
 
 /// The configuration, or the exit code after all its problems.
@@ -113,8 +132,12 @@ fn broker(settings: &Settings, plan: &Plan, state: Option<Finding>) -> ExitCode 
         }
     };
     let checked = check_broker(&settings.kafka, plan, &mut keys);
+    let mut state: Vec<Finding> = state.into_iter().collect();
+    if state.is_empty() {
+        state = goes_on(settings, plan, &checked.partitions);
+    }
     write(io::stdout().lock(), &estimates(plan, &checked.partitions));
-    let stored = usize::from(state.is_some());
+    let stored = state.len();
     let findings: Vec<Finding> = state.into_iter().chain(checked.findings).collect();
     let errors = findings
         .iter()
@@ -212,12 +235,10 @@ fn estimates(plan: &Plan, partitions: &[Option<usize>]) -> String {
                 kpi.id
             ),
         );
-        if let Some(taking) = one.assumption() {
-            put(
-                &mut text,
-                &format!("  {taking}; declare `values` to be exact"),
-            );
-        }
+    }
+    if let Some(taking) = assumptions(&all) {
+        let line = format!("{taking} where a KPI declares none; declare `values` to be exact");
+        put(&mut text, &line);
     }
     let what = described(plan, partitions);
     let (total, most) = (total_series(&all, &of_kpis), plan.limits.max_series);
@@ -297,8 +318,14 @@ mod tests {
         let line = line.unwrap_or_else(|| panic!("no line for the KPI in {unknown}"));
         assert!(line.contains("promise"), "{unknown}");
         assert!(unknown.contains("with one partition: "), "{unknown}");
-        let taken = "  taking 10 values of region, 5 of channel; declare `values` to be exact\n";
-        assert!(unknown.contains(taken), "no {taken:?} in {unknown}");
+        let taken = "\ntaking 10 values of region, 5 of channel where a KPI declares none; declare \
+                     `values` to be exact\n";
+        assert_eq!(
+            unknown.matches(taken).count(),
+            1,
+            "{taken:?} once in {unknown}"
+        );
+        assert_eq!(unknown.matches("taking").count(), 1, "{unknown}");
         assert!(!unknown.contains("allowed"), "{unknown}");
     }
 

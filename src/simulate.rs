@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// How many seeds to run, on all cores
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first of them; without it a fresh one, from the clock
     #[arg(long, value_name = "N")]

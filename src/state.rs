@@ -8,6 +8,7 @@ mod describe;
 mod list;
 mod reset;
 mod show;
+pub(crate) mod sources;
 mod verify;
 
 use std::io::{self, Write};
@@ -25,8 +26,11 @@ use crate::{config, logging};
 pub enum Part {
     /// A table of all snapshots of the group.
     ///
-    /// The plan is "this" when the configuration would go on from all of it, "another" when some
-    /// KPIs would begin anew. Exit codes: 0 after the table, 1 if the store doesn't answer or a
+    /// By task, the last written at its end. "*" is before those that a restart with this
+    /// configuration would go on from, unless what is committed says otherwise. The plan is "this"
+    /// when it would go on from all of it, "another" when some KPIs would begin anew, "joined
+    /// otherwise" when none of its tasks has just these topics: KPIs that are the same go on all the
+    /// same. Exit codes: 0 after the table, 1 if the store doesn't answer or a
     /// problem of the configuration, 2 for wrong usage.
     List {
         /// The configuration file

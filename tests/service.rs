@@ -103,6 +103,56 @@ fn a_restart_goes_on_with_the_same_counters() {
     assert!(again.terminate().success(), "{log}");
 }
 
+/// Two topics are read apart, then a promise joins them: a restart with that catalogue goes on with
+/// the counters of both, and only the promise begins anew; and the same the other way round.
+#[test]
+fn a_changed_join_goes_on_with_the_counters_of_both_topics() {
+    let kafka = Kafka::shared();
+    for topic in ["join.placed", "join.ended"] {
+        kafka.create_topic(topic, 2, &[]);
+    }
+    let producer = producer(kafka);
+    let more = |from: u32, until: u32| {
+        for second in from..until {
+            send_to(&producer, "join.placed", &event("order.placed", second));
+            send_to(&producer, "join.ended", &event("order.fulfilled", second));
+        }
+        assert!(producer.flush(LONG));
+    };
+    let state = support::Folder::new("join");
+    let kpis = state.path().join("kpis.toml");
+    let url = format!("file://{}", state.path().join("state").display());
+    let config = joining(kafka, &kpis.display().to_string(), &url);
+    let counts = |kept: &Kept| {
+        let samples = kept.scrape();
+        let total = |name: &str| samples.sum(name, &[]);
+        (total("shop_placed_total"), total("shop_ended_total"))
+    };
+    let mut before = 0;
+    for (joined, carried) in [(false, None), (true, Some(2.0)), (false, Some(4.0))] {
+        let promise = if joined { JOIN } else { "" };
+        fs::write(&kpis, format!("{APART}{promise}")).expect("the folder is writable");
+        more(before, before + 5);
+        let mut kept = Kept::run(env!("CARGO_BIN_EXE_kept"), &config);
+        let all = f64::from(before + 5);
+        support::until(LONG, "all are counted", || {
+            let (placed, ended) = counts(&kept);
+            assert!(
+                placed.is_none_or(|count| count >= f64::from(before)),
+                "{placed:?}"
+            );
+            (placed, ended) == (Some(all), Some(all))
+        });
+        let samples = kept.scrape();
+        let told = |event| samples.sum("kept_task_events_total", &[("event", event)]);
+        assert_eq!(told("carried").filter(|count| *count > 0.0), carried);
+        assert_eq!(told("totals_lost"), Some(0.0), "{}", kept.log());
+        let status = kept.terminate();
+        assert!(status.success(), "{status}:\n{}", kept.log());
+        before += 5;
+    }
+}
+
 /// One partition, two workers: the one without a share is no reason not to be ready.
 #[test]
 fn more_workers_than_partitions_are_ready() {
@@ -226,6 +276,38 @@ fn small(brokers: &str, topic: &str) -> String {
     format!(
         "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{topic}\"\nworkers = 2\n\
          [[kafka.topic]]\nname = \"{topic}\"\nkey = \"cart_id\"\n"
+    )
+}
+
+const APART: &str = "[kpi.placed]\nkind = \"count\"\nhelp = \"Orders placed\"\n\
+    event = { type = \"order.placed\" }\n[kpi.ended]\nkind = \"count\"\n\
+    help = \"Orders fulfilled\"\nevent = { type = \"order.fulfilled\" }\n";
+const JOIN: &str = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purchase to fulfilment\"\n\
+    start = { type = \"order.placed\", key = \"order_id\" }\n\
+    end = { type = \"order.fulfilled\", key = \"order_id\" }\n\
+    within = \"60s\"\nobjective = 0.95\n";
+
+fn joining(kafka: &Kafka, kpis: &str, url: &str) -> String {
+    format!(
+        r#"
+        [kafka]
+        brokers = "{}"
+        group = "join"
+        start = "earliest"
+        [[kafka.topic]]
+        name = "join.placed"
+        types = ["order.placed"]
+        [[kafka.topic]]
+        name = "join.ended"
+        types = ["order.fulfilled"]
+        [catalogue]
+        namespace = "shop"
+        files = ["{kpis}"]
+        [state]
+        url = "{url}"
+        snapshot_every = "1s"
+        "#,
+        kafka.brokers()
     )
 }
 

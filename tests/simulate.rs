@@ -42,6 +42,13 @@ fn a_seed_is_the_same_history_every_time() {
 }
 
 #[test]
+fn no_seeds_at_all_are_refused() {
+    let ended = simulate(&["--seeds", "0"]);
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("0 is not in 1.."), "{ended:?}");
+}
+
+#[test]
 fn one_seed_and_many_at_once_are_refused() {
     let ended = simulate(&["--seed", "1", "--seeds", "2"]);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");

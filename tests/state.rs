@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalogue::{Plan, Settings, Sources, fingerprint};
+use catalogue::{FileText, Plan, Settings, Sources, fingerprint};
 use engine::Task;
+use pipeline::header::{Header, InputHeader};
 use pipeline::lineage::Lineage;
 use pipeline::name::SnapshotName;
 use store::{Store, TaskFolder, What};
@@ -17,6 +18,14 @@ use support::{Bucket, Finished, Kafka, Mood, finish};
 const KEPT: &str = env!("CARGO_BIN_EXE_kept");
 /// Longer than a save into a folder takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+const COUNTS: &str = "[kpi.orders]\nkind = \"count\"\nhelp = \"Orders\"\n\
+    event = { type = \"order.placed\" }\nwindows = [\"5m\"]\n\
+    [kpi.ended]\nkind = \"count\"\nhelp = \"Orders fulfilled\"\n\
+    event = { type = \"order.fulfilled\" }\n";
+const PROMISE: &str = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purchase to fulfilment\"\n\
+    start = { type = \"order.placed\", key = \"order_id\" }\n\
+    end = { type = \"order.fulfilled\", key = \"order_id\" }\n\
+    within = \"60s\"\nobjective = 0.95\n";
 
 /// A configuration in a folder of its own, and snapshots made by it.
 struct State {
@@ -39,6 +48,21 @@ impl State {
         State { folder, group }
     }
 
+    /// Two topics with a KPI on each, and more KPIs.
+    fn count_on_two_topics(&self, more: &str) {
+        let config = format!(
+            "[kafka]\nbrokers = \"127.0.0.1:1\"\ngroup = \"{}\"\n\
+             [[kafka.topic]]\nname = \"placed\"\ntypes = [\"order.placed\"]\n\
+             [[kafka.topic]]\nname = \"ended\"\ntypes = [\"order.fulfilled\"]\n\
+             [catalogue]\nfiles = [\"kpis.toml\"]\n[state]\nurl = \"file://{}/snapshots\"\n",
+            self.group,
+            self.folder.display()
+        );
+        fs::write(self.folder.join("kept.toml"), config).expect("the folder is writable");
+        let kpis = format!("{COUNTS}{more}");
+        fs::write(self.folder.join("kpis.toml"), kpis).expect("the folder is writable");
+    }
+
     fn config(&self) -> String {
         self.folder.join("kept.toml").display().to_string()
     }
@@ -52,34 +76,55 @@ impl State {
 
     fn read(&self) -> (Settings, Plan) {
         let text = fs::read_to_string(self.config()).expect("it was written");
+        let kpis = fs::read_to_string(self.folder.join("kpis.toml")).map(|text| FileText {
+            name: "kpis.toml".to_owned(),
+            path: "kpis.toml".to_owned(),
+            text: Ok(text),
+        });
+        let files: Vec<FileText> = kpis.into_iter().collect();
         let sources = Sources {
             path: "kept.toml",
             text: &text,
             environment: &[],
-            files: &[],
+            files: &files,
         };
         catalogue::read(&sources).expect("the configuration is good")
     }
 
     /// Saves an empty task of this partition as if it stood at the offset; returns its name.
     fn save(&self, partition: i32, offset: i64) -> String {
+        self.save_of(0, partition, offset)
+    }
+
+    /// Likewise, of a group of the plan.
+    fn save_of(&self, group: usize, partition: i32, offset: i64) -> String {
         let (settings, plan) = self.read();
         let plan = Arc::new(plan);
         let store = Store::open(&settings.state, &self.group).expect("the URL is good");
-        let mut task = Task::new(Arc::clone(&plan), 0, partition);
-        task.start_at(0, offset);
+        let mut task = Task::new(Arc::clone(&plan), group, partition);
+        let topics = plan.groups[group].topics.iter();
+        let topics: Vec<String> = topics
+            .map(|topic| plan.topics[usize::from(topic.0)].name.clone())
+            .collect();
+        (0..topics.len()).for_each(|input| task.start_at(input, offset));
         let name = SnapshotName {
-            plan: fingerprint::of_plan(&plan, 0),
+            plan: fingerprint::of_plan(&plan, group),
             lineage: Lineage(7),
-            offsets: vec![offset],
+            offsets: vec![offset; topics.len()],
             exact: true,
         };
-        let folder = TaskFolder {
-            topics: vec!["shop".to_owned()],
-            partition,
+        let input = InputHeader {
+            origin: None,
+            partitions: 4,
+            last: None,
         };
+        let header = Header {
+            lineage: Lineage(7),
+            inputs: vec![input; topics.len()],
+        };
+        let folder = TaskFolder { topics, partition };
         let client = store.client();
-        client.save(folder, name.to_string(), task.save(b"note"));
+        client.save(folder, name.to_string(), task.save(&header.to_bytes()));
         let answer = client.answers().recv_timeout(PATIENCE);
         match answer.expect("a save has an answer").what {
             What::Saved {
@@ -121,14 +166,71 @@ fn list_shows_every_snapshot_and_marks_what_it_can_not_read() {
     assert_eq!(listed.status.code(), Some(0), "{listed:?}");
     let lines: Vec<&str> = listed.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{listed:?}");
-    assert!(lines[0].starts_with("TASK"), "{listed:?}");
+    assert!(lines[0].trim_start().starts_with("TASK"), "{listed:?}");
     has(
         lines[1],
-        &["shop/0", "this", "0000000000000007", "  10  ", &one],
+        &["*  shop/0", "this", "0000000000000007", "  10  ", &one],
     );
     has(
         lines[2],
         &["shop/3", "this", "  77  ", "unreadable", &other],
+    );
+}
+
+#[test]
+fn list_and_check_tell_what_a_changed_join_goes_on_from() {
+    let state = State::new("join", "127.0.0.1:1");
+    state.count_on_two_topics("");
+    let (older, placed) = (state.save_of(0, 0, 9), state.save_of(0, 0, 8));
+    let ended = state.save_of(1, 0, 10);
+    let check = || {
+        let config = state.config();
+        finish(KEPT, &["check", "--config", &config], None)
+    };
+    let same = check();
+    assert!(!same.stdout.contains("state:"), "nothing changes: {same:?}");
+    state.count_on_two_topics(PROMISE);
+    let said = check();
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let one_task =
+        "state: placed+ended is one task now, where the snapshots are of ended and placed";
+    let anew = "of placed+ended these KPIs begin anew, all others go on: fulfilment (new)";
+    has(&said.stdout, &[one_task, anew]);
+    let listed = state.kept("list", &[]);
+    let lines: Vec<&str> = listed.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{listed:?}");
+    has(lines[1], &["*  ended/0", "joined otherwise", &ended]);
+    has(lines[2], &["   placed/0", &older]);
+    has(lines[3], &["*  placed/0", &placed]);
+    state.save_of(0, 0, 11);
+    let joined = state.kept("list", &[]);
+    let marked: Vec<&str> = joined
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with('*'))
+        .collect();
+    assert_eq!(marked.len(), 1, "{joined:?}");
+    has(marked[0], &["placed+ended/0", "this"]);
+    assert!(
+        !check().stdout.contains("state:"),
+        "it goes on from its own"
+    );
+}
+
+#[test]
+fn check_tells_which_kpis_begin_anew_with_another_definition() {
+    let state = State::new("anew", "127.0.0.1:1");
+    state.count_on_two_topics("");
+    state.save_of(0, 0, 9);
+    let kpis = state.folder.join("kpis.toml");
+    let text = fs::read_to_string(&kpis).expect("it was written");
+    let changed = text.replace("windows = [\"5m\"]\n", "windows = [\"1h\"]\n");
+    fs::write(&kpis, changed).expect("it can be written");
+    let config = state.config();
+    let said = finish(KEPT, &["check", "--config", &config], None);
+    has(
+        &said.stdout,
+        &["state: of placed these KPIs begin anew, all others go on: orders (changed)"],
     );
 }
 
@@ -286,6 +388,26 @@ fn check_tries_the_folder_and_leaves_nothing_behind() {
         &here.stderr,
         &["error: no snapshot can be saved in the state store"],
     );
+}
+
+#[test]
+fn check_with_a_broker_refuses_another_number_of_partitions_than_the_state_s() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("shop", 2, &[]);
+    let state = State::new("grown", &kafka.brokers());
+    state.save(0, 10);
+    let config = state.config();
+    let check = |arguments: &[&str]| {
+        let mut all = vec!["check", "--config", &config];
+        all.extend(arguments);
+        finish(KEPT, &all, None)
+    };
+    let grown = "error: topic shop had 4 partitions when this state was made and has 2 now";
+    let here = check(&["--broker"]);
+    assert_eq!(here.status.code(), Some(1), "{here:?}");
+    has(&here.stderr, &[grown, "`kept state reset`"]);
+    let alone = check(&[]);
+    assert_eq!(alone.status.code(), Some(0), "nobody was asked: {alone:?}");
 }
 
 #[test]

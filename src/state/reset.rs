@@ -31,7 +31,9 @@ pub fn reset(
     }
     say(&announcement(opened)?);
     if !yes {
-        say(&format!("Type the group's name, {group}, to go on: "));
+        say(&format!(
+            "Type the group's name ({group}) to go on, anything else to leave all as it is: "
+        ));
         let mut typed = String::new();
         let read = answers.read_line(&mut typed);
         read.map_err(|error| format!("can't read the answer: {error}"))?;

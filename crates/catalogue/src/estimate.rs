@@ -97,14 +97,29 @@ impl Estimate {
     /// What the numbers take for granted, like `taking 10 values of region, 5 of channel`; `None`
     /// if every dimension declares its values.
     pub fn assumption(&self) -> Option<String> {
-        let assumed = self.assumed.iter().enumerate();
-        let parts = assumed.map(|(at, (name, values))| match at {
-            0 => format!("{values} values of {name}"),
-            _ => format!("{values} of {name}"),
-        });
-        let parts: Vec<String> = parts.collect();
-        (!parts.is_empty()).then(|| format!("taking {}", parts.join(", ")))
+        taking(&self.assumed)
     }
+}
+
+/// What all of them take for granted, each dimension once.
+pub fn assumptions(estimates: &[Estimate]) -> Option<String> {
+    let mut assumed: Vec<(String, u64)> = Vec::new();
+    for entry in estimates.iter().flat_map(|one| &one.assumed) {
+        if !assumed.contains(entry) {
+            assumed.push(entry.clone());
+        }
+    }
+    taking(&assumed)
+}
+
+fn taking(assumed: &[(String, u64)]) -> Option<String> {
+    let assumed = assumed.iter().enumerate();
+    let parts = assumed.map(|(at, (name, values))| match at {
+        0 => format!("{values} values of {name}"),
+        _ => format!("{values} of {name}"),
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("taking {}", parts.join(", ")))
 }
 
 /// Why a KPI with its declared values alone is beyond `max_series`, if so.
