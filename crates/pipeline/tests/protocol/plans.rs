@@ -19,6 +19,22 @@ const PROMISE: &str = "[kpi.fulfilment]\nkind = \"promise\"\nhelp = \"From purch
     within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
 const ENDS: &str = "[kpi.fulfilled]\nkind = \"count\"\nhelp = \"Orders fulfilled\"\n\
     event = { type = \"order.fulfilled\" }\nwindows = [\"5m\"]\n";
+const PAYMENT: &str = "[kpi.payment]\nkind = \"promise\"\nhelp = \"From purchase to payment\"\n\
+    start = { type = \"order.placed\", key = \"order_id\" }\n\
+    end = { type = \"payment.authorized\", key = \"order_id\" }\n\
+    within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
+const CHECKOUT: &str = "[kpi.paying]\nkind = \"funnel\"\nhelp = \"Orders to payments\"\n\
+    key = \"order_id\"\nmode = \"reached\"\nidle_timeout = \"30m\"\nwindows = [\"5m\"]\n\
+    [[kpi.paying.stage]]\nname = \"placed\"\nevent = { type = \"order.placed\" }\n\
+    [[kpi.paying.stage]]\nname = \"paid\"\nevent = { type = \"payment.authorized\" }\n";
+const DELIVERY: &str = "[kpi.delivery]\nkind = \"promise\"\nhelp = \"From fulfilment to delivery\"\n\
+    start = { type = \"order.fulfilled\", key = \"order_id\" }\n\
+    end = { type = \"order.delivered\", key = \"order_id\" }\n\
+    within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
+const PAID_TOPICS: &str = "[[kafka.topic]]\nname = \"placed\"\n\
+    types = [\"order.placed\", \"payment.authorized\"]\n\
+    [[kafka.topic]]\nname = \"fulfilled\"\n\
+    types = [\"order.fulfilled\", \"order.delivered\"]\n";
 const ONE_TOPIC: &str = "[[kafka.topic]]\nname = \"shop\"\n";
 const TWO_TOPICS: &str = "[[kafka.topic]]\nname = \"placed\"\ntypes = [\"order.placed\"]\n\
     [[kafka.topic]]\nname = \"fulfilled\"\ntypes = [\"order.fulfilled\"]\n";
@@ -38,14 +54,21 @@ pub fn joined() -> Arc<Plan> {
     plan(TWO_TOPICS, &format!("{ORDERS}{PROMISE}"))
 }
 
-/// Two topics, what is on each is counted, and nothing joins them.
+/// Two topics, what is on each is counted, a promise is on each too, a funnel on the first, and nothing
+/// joins them.
 pub fn apart() -> Arc<Plan> {
-    plan(TWO_TOPICS, &format!("{ORDERS}{ENDS}"))
+    plan(
+        PAID_TOPICS,
+        &format!("{ORDERS}{ENDS}{PAYMENT}{CHECKOUT}{DELIVERY}"),
+    )
 }
 
 /// The same, and a promise joins them.
 pub fn together() -> Arc<Plan> {
-    plan(TWO_TOPICS, &format!("{ORDERS}{ENDS}{PROMISE}"))
+    plan(
+        PAID_TOPICS,
+        &format!("{ORDERS}{ENDS}{PAYMENT}{CHECKOUT}{DELIVERY}{PROMISE}"),
+    )
 }
 
 fn plan(topics: &str, kpis: &str) -> Arc<Plan> {
@@ -70,7 +93,12 @@ fn plan(topics: &str, kpis: &str) -> Arc<Plan> {
 
 /// An event of order `number`, `number` seconds after ten.
 pub fn event(kind: &str, number: i64) -> String {
-    let (minute, second) = (number / 60, number % 60);
+    event_at(kind, number, number)
+}
+
+/// An event of order `number`, so many seconds after ten.
+pub fn event_at(kind: &str, number: i64, seconds: i64) -> String {
+    let (minute, second) = (seconds / 60, seconds % 60);
     format!(
         "{{\"specversion\":\"1.0\",\"id\":\"{kind}-{number}\",\"source\":\"/shop\",\"type\":\"{kind}\",\
          \"time\":\"2026-01-05T10:{minute:02}:{second:02}Z\",\"data\":{{\"order_id\":\"o-{number}\"}}}}"

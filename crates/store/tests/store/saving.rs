@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 use pipeline::port::SaveError;
-use store::{Saved, What};
+use store::{Saved, TaskFolder, What};
 
 use crate::bench::{Bench, Folder, name, section, snapshot, task, without_sections};
 
@@ -28,6 +28,40 @@ fn what_was_saved_is_listed_and_loaded() {
     assert_eq!(bench.load(&name(1, 20)), Ok(second), "in the head's order");
     let tasks = Bench::new(&folder.settings()).store.tasks();
     assert_eq!(tasks, Ok(vec![task()]), "another process finds it");
+}
+
+#[test]
+fn snapshots_of_tasks_that_had_some_of_the_topics_are_listed_and_loaded_by_their_topics() {
+    let folder = Folder::new();
+    let bench = Bench::new(&folder.settings());
+    let mut topics = task().topics;
+    topics.push("another".to_owned());
+    let joined = TaskFolder { topics, ..task() };
+    let elsewhere = TaskFolder {
+        partition: joined.partition + 1,
+        ..joined.clone()
+    };
+    let foreign = TaskFolder {
+        topics: vec!["another".to_owned()],
+        ..task()
+    };
+    let saved = snapshot("joined", &["a"]);
+    for folder in [&joined, &elsewhere, &foreign] {
+        bench
+            .client
+            .save(folder.clone(), name(1, 10), saved.clone());
+        let answer = bench.client.answers().recv().expect("an answer");
+        assert!(matches!(answer.what, What::Saved { result: Ok(_), .. }));
+    }
+    let named = format!("{}/{}", joined.topics.join("+"), name(1, 10));
+    assert_eq!(
+        bench.list(),
+        Ok(vec![named.clone()]),
+        "of the same partition alone"
+    );
+    assert_eq!(bench.load(&named), Ok(saved), "with its own sections");
+    let gone = bench.load(&format!("another/{}", name(1, 10)));
+    assert!(gone.is_err(), "a task without a common topic: {gone:?}");
 }
 
 #[test]
