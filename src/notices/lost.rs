@@ -82,7 +82,10 @@ mod tests {
             return (0, true);
         };
         let now = clock::now().as_event_time().seconds();
-        let mut values = family.get_metric().iter().map(|it| it.get_gauge().value());
+        let mut values = family
+            .get_metric()
+            .iter()
+            .map(|it| it.get_gauge().get_value());
         let is_recent = values.all(|at| (now - 600.0..=now).contains(&at));
         (family.get_metric().len(), is_recent)
     }
