@@ -5,6 +5,7 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use catalogue::{FileText, Plan, Problem, Settings, Sources, wanted_files};
@@ -21,7 +22,7 @@ pub fn load_with(
 ) -> Result<(Settings, Plan), Vec<Problem>> {
     let path = config.display().to_string();
     let text = fs::read_to_string(config).map_err(|error| {
-        let message = format!("can't read the configuration: {error}");
+        let message = unreadable(&error);
         vec![Problem {
             path: path.clone(),
             line: 0,
@@ -49,6 +50,20 @@ pub fn load_with(
         files: &files,
     };
     catalogue::read_for(&sources, &kafka::properties::RULES)
+}
+
+/// Why there is no configuration, and a way on where there is no such file.
+fn unreadable(error: &io::Error) -> String {
+    let message = format!("can't read the configuration: {error}");
+    match error.kind() {
+        ErrorKind::NotFound => format!(
+            "{message}. Name yours by --config FILE. The least that one needs is\n\n\
+             [kafka]\nbrokers = \"localhost:9092\"\ntopic = [{{ name = \"shop.events\" }}]\n\
+             [catalogue]\npacks = [\"promise\", \"cart\"]\n\n\
+             `kept check` then says what is wrong with it; `kept demo` shows Kept without any"
+        ),
+        _ => message,
+    }
 }
 
 /// The variables that are text; ours are, or they are reported as unknown keys.
@@ -114,14 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_configuration_is_a_problem() {
+    fn a_missing_configuration_is_a_problem_with_a_way_on() {
         let folder = Folder::new("nothing", &[]);
-        let problems = load_with(&folder.0.join("kept.toml"), &[]).expect_err("it isn't there");
-        assert!(
-            problems[0]
-                .to_string()
-                .contains("can't read the configuration"),
-            "{problems:?}"
-        );
+        let missing = folder.0.join("kept.toml");
+        let problems = load_with(&missing, &[]).expect_err("it isn't there");
+        let text = problems[0].to_string();
+        for part in ["can't read the configuration", "--config FILE", "kept demo"] {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+        let parts: Vec<&str> = text.split("\n\n").collect();
+        fs::write(&missing, parts[1]).expect("the temporary folder can be written");
+        let (_, plan) = load_with(&missing, &[]).expect("the example is good");
+        assert!(!plan.kpis.is_empty());
+    }
+
+    #[test]
+    fn one_that_can_not_be_read_says_why_and_no_more() {
+        let folder = Folder::new("folder", &[]);
+        let problems = load_with(&folder.0, &[]).expect_err("a folder is no file");
+        let text = problems[0].to_string();
+        assert!(text.contains("can't read the configuration"), "{text}");
+        assert!(!text.contains("kept demo"), "{text}");
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Without a store nothing is ordered: the pipeline is told so (`Options::state`).
 
+mod outage;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use prometheus::{
 use store::{Answer, Client, TaskFolder, What};
 
 use crate::clock;
+use outage::Outage;
 
 /// Upper edges of `kept_snapshot_seconds`.
 const SECONDS_EDGES: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -28,6 +31,7 @@ pub struct SnapshotMetrics {
     bytes: IntGaugeVec,
     seconds: Histogram,
     failures: IntCounterVec,
+    outage: Outage,
 }
 
 impl SnapshotMetrics {
@@ -72,6 +76,7 @@ impl SnapshotMetrics {
             bytes,
             seconds,
             failures,
+            outage: Outage::default(),
         })
     }
 }
@@ -89,8 +94,6 @@ pub struct Keeper {
 struct Save {
     sent: Option<Instant>,
     held_up: Duration,
-    /// Whether the last one was not saved: the next one that is, is worth a line.
-    failed: bool,
     last_success: Option<Gauge>,
 }
 
@@ -143,7 +146,7 @@ impl Keeper {
                 snapshot: result,
             },
             What::Saved { name, result } => {
-                let result = result.map(|saved| saved.bytes);
+                let result = result.map(|saved| saved.bytes).map_err(explained);
                 let held_up = self.saved(task, &folder, &result);
                 Input::Saved {
                     task,
@@ -164,6 +167,7 @@ impl Keeper {
             .filter(|t| !is_ours(*t))
             .collect();
         for task in gone {
+            self.metrics.outage.gone(task);
             let had = self.saves.remove(&task);
             if had.is_some_and(|save| save.last_success.is_some()) {
                 let labels = self.labels(&self.folder(task));
@@ -196,16 +200,15 @@ impl Keeper {
                 save.last_success = Some(gauge);
                 let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
                 self.metrics.bytes.with_label_values(&labels).set(bytes);
-                if std::mem::take(&mut save.failed) {
-                    let (task, partition) = (folder.topics.join("+"), folder.partition);
-                    tracing::info!("task {task}/{partition}: its snapshots are saved again");
+                if let Some(tasks) = self.metrics.outage.saved(task, Instant::now()) {
+                    tracing::info!("snapshots are saved again, of all {tasks} tasks that failed");
                 }
                 if let Some(sent) = save.sent {
                     self.metrics.seconds.observe(sent.elapsed().as_secs_f64());
                 }
             }
             Err(error) => {
-                save.failed = true;
+                self.metrics.outage.failed(task, Instant::now());
                 let reason = match error {
                     SaveError::Unavailable(_) => "unavailable",
                     SaveError::Differs(_) => "differs",
@@ -244,5 +247,16 @@ impl Keeper {
             group: group.expect("only the plan's tasks are asked for"),
             partition: folder.partition,
         }
+    }
+}
+
+/// What a store that was emptied means, for the line that says so.
+fn explained(error: SaveError) -> SaveError {
+    match error {
+        SaveError::Incomplete(detail) => SaveError::Incomplete(format!(
+            "{detail}: was it emptied, or another disk mounted? No number is lost while Kept runs, and \
+             the next snapshot of each task is written whole"
+        )),
+        other => other,
     }
 }

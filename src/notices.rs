@@ -182,7 +182,7 @@ impl Notices {
                          {store}, which is asked again every few seconds: {detail}"
                     ),
                     false => format!(
-                        "{task}: the state store can't be used now, it is tried again: {detail}"
+                        "{task}: its snapshot could not be saved, it is tried again: {detail}"
                     ),
                 };
                 (8, Bad, text)
@@ -358,7 +358,10 @@ mod tests {
             assert_eq!(counted(&registry, "kept_task_events_total", event), 1.0);
             let text = notices.describe(notice).2;
             assert!(text.starts_with("task events/3"), "{text}");
-            assert!(text.contains("events+ends/3") && text.contains(says), "{text}");
+            assert!(
+                text.contains("events+ends/3") && text.contains(says),
+                "{text}"
+            );
         }
     }
 
