@@ -1,13 +1,13 @@
 //! The end of every test: all that the topics hold is read back, the oracle counts it from scratch,
 //! and the instances must show exactly that, each task by one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalogue::Plan;
 use catalogue::plan::TopicId;
-use events::{EventTime, KafkaTime};
+use events::{EventTime, KafkaTime, Span};
 use simulator::oracle::{Expected, Oracle};
 use support::{Kept, Logged, Samples, partitions, within};
 
@@ -39,15 +39,16 @@ pub struct Truth {
 impl Truth {
     /// Reads all topics of the stage back.
     pub fn read(stage: &Stage, config: &str) -> Truth {
-        let topics = stage.topics();
+        let plan = plan(config);
+        let topics: Vec<String> = plan.topics.iter().map(|topic| topic.name.clone()).collect();
         let mut records = Vec::new();
         for (number, topic) in topics.iter().enumerate() {
-            let topic_id = TopicId(u16::try_from(number).expect("two topics"));
+            let topic_id = TopicId(u16::try_from(number).expect("few topics"));
             let log = stage.kafka().log(topic);
             records.extend(log.into_iter().map(|record| (topic_id, record)));
         }
         Truth {
-            plan: plan(config),
+            plan,
             topics,
             records,
         }
@@ -93,6 +94,15 @@ impl Truth {
             .collect()
     }
 
+    /// The longest time by Kafka's stamps between two records of a partition of the first topic.
+    pub fn longest_silence(&self, partition: i32) -> Span {
+        let records = self.records.iter();
+        let ours = records.filter(|(topic, it)| topic.0 == 0 && it.partition == partition);
+        let times: Vec<i64> = ours.filter_map(|(_, it)| it.timestamp_ms).collect();
+        let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+        Span(longest.unwrap_or(0) * 1000)
+    }
+
     fn oracle(&self) -> Oracle {
         let mut oracle = Oracle::new(Arc::clone(&self.plan));
         for (topic, record) in &self.records {
@@ -122,21 +132,56 @@ impl Truth {
     /// show must be the oracle's, digit for digit, and nothing may be missing.
     #[track_caller]
     pub fn agrees(&self, stage: &Stage, kepts: &[&Kept]) {
-        let begin = Instant::now();
         let scrapes = self.await_all(kepts);
-        eprintln!(
-            "{}: {} records are shown after {:?}",
-            stage.name,
-            self.len(),
-            begin.elapsed()
-        );
+        for (labels, exact) in scrapes.iter().flat_map(|it| it.matching("kept_exact", &[])) {
+            assert!(exact == 1.0, "no limit was reached: {labels:?}");
+        }
+        let tasks = self.compare(&scrapes, stage, |_| true);
+        for (scrape, tasks) in scrapes.iter().zip(&tasks) {
+            compare_percentiles(&self.plan, scrape, tasks, stage.began);
+        }
+    }
+
+    /// Likewise, but only the series with names that `is_compared` takes, and no percentiles. Gives
+    /// the scrapes.
+    #[track_caller]
+    pub fn agrees_on(
+        &self,
+        stage: &Stage,
+        kepts: &[&Kept],
+        is_compared: impl Fn(&str) -> bool,
+    ) -> Vec<Samples> {
+        let scrapes = self.await_all(kepts);
+        self.compare(&scrapes, stage, is_compared);
+        scrapes
+    }
+
+    /// Compares each scrape; gives what each of its tasks must show.
+    #[track_caller]
+    fn compare(
+        &self,
+        scrapes: &[Samples],
+        stage: &Stage,
+        is_compared: impl Fn(&str) -> bool,
+    ) -> Vec<Vec<Expected>> {
         let oracle = self.oracle();
-        let mut compared = 0;
-        for scrape in &scrapes {
-            compared += self.compare(scrape, &oracle, stage.began);
+        let (mut compared, mut all) = (0, Vec::new());
+        for scrape in scrapes {
+            let (mut table, tasks) = self.expect(scrape, &oracle);
+            table.0.retain(|(name, _), _| is_compared(name));
+            let (count, differences) = differences(scrape, table, &is_compared);
+            assert!(
+                differences.is_empty(),
+                "{} of {count} series differ:\n{}",
+                differences.len(),
+                differences[..differences.len().min(40)].join("\n")
+            );
+            compared += count;
+            all.push(tasks);
         }
         assert!(compared > 500, "only {compared} series were compared");
-        eprintln!("{}: {compared} series are exactly the oracle's", stage.name);
+        let (name, len) = (stage.name, self.len());
+        eprintln!("{name}: {compared} series of {len} records are exactly the oracle's");
         stage.watcher.assert_nothing_fell();
         let history = stage.watcher.history();
         eprintln!(
@@ -145,6 +190,19 @@ impl Truth {
             history.scrapes(),
             history.longest_gap()
         );
+        all
+    }
+
+    /// What the oracle says of the tasks of a scrape, as series and as it is.
+    fn expect(&self, scrape: &Samples, oracle: &Oracle) -> (Table, Vec<Expected>) {
+        let everything = vec![i64::MAX; self.topics.len()];
+        let (mut table, mut tasks) = (Table::default(), Vec::new());
+        for partition in partitions(scrape) {
+            let expected = oracle.expect(0, partition, &everything, display(scrape, partition));
+            table.add(&self.plan, 0, partition, &expected);
+            tasks.push(expected);
+        }
+        (table, tasks)
     }
 
     /// The scrapes of a moment when all records are counted and each partition is shown once.
@@ -180,46 +238,27 @@ impl Truth {
         )
     }
 
-    fn compare(&self, scrape: &Samples, oracle: &Oracle, began: EventTime) -> usize {
-        let everything = vec![i64::MAX; self.topics.len()];
-        let (mut table, mut tasks) = (Table::default(), Vec::new());
-        for partition in partitions(scrape) {
-            let expected = oracle.expect(0, partition, &everything, display(scrape, partition));
-            table.add(&self.plan, 0, partition, &expected);
-            tasks.push(expected);
-        }
-        let (compared, differences) = differences(scrape, table);
-        assert!(
-            differences.is_empty(),
-            "{} of {compared} series differ:\n{}",
-            differences.len(),
-            differences[..differences.len().min(40)].join("\n")
-        );
-        compare_percentiles(&self.plan, scrape, &tasks, began);
-        compared
-    }
-
     /// What the oracle says of all records, as series, at the display times of these scrapes.
     pub fn table(&self, scrapes: &[Samples]) -> Table {
         let oracle = self.oracle();
-        let everything = vec![i64::MAX; self.topics.len()];
-        let mut table = Table::default();
+        let mut all = Table::default();
         for scrape in scrapes {
-            for partition in partitions(scrape) {
-                let expected = oracle.expect(0, partition, &everything, display(scrape, partition));
-                table.add(&self.plan, 0, partition, &expected);
-            }
+            all.0.extend(self.expect(scrape, &oracle).0.0);
         }
-        table
+        all
     }
 }
 
 /// Every series of the scrape's tasks against the table, both ways.
-fn differences(scrape: &Samples, mut table: Table) -> (usize, Vec<String>) {
+fn differences(
+    scrape: &Samples,
+    mut table: Table,
+    is_compared: impl Fn(&str) -> bool,
+) -> (usize, Vec<String>) {
     let (mut compared, mut differences) = (0, Vec::new());
     for (name, labels, text) in scrape.iter() {
         let is_ours = name.starts_with("shop_") || INTAKE.contains(&name);
-        if !is_ours || labels.iter().all(|label| label.0 != "partition") {
+        if !is_ours || !is_compared(name) || labels.iter().all(|label| label.0 != "partition") {
             continue;
         }
         compared += 1;
@@ -268,6 +307,31 @@ pub fn assert_shown_is_committed(stage: &Stage, kept: &Kept) {
             );
         }
     }
+}
+
+/// Each record that can't be an event is in the dead-letter topic: once, or again when the process
+/// that wrote it died before it could commit.
+#[track_caller]
+pub fn assert_letters(stage: &Stage, truth: &Truth) {
+    let mut letters: HashMap<Vec<u8>, usize> = HashMap::new();
+    for letter in stage.kafka().log(&stage.rejected()) {
+        *letters.entry(letter.value.unwrap_or_default()).or_default() += 1;
+    }
+    let garbage = truth.garbage();
+    assert!(!garbage.is_empty(), "the shop writes garbage");
+    for value in &garbage {
+        let text = String::from_utf8_lossy(&value[..value.len().min(200)]);
+        assert!(
+            letters.contains_key(&value[..]),
+            "not among the dead letters: {text}"
+        );
+    }
+    let written: usize = letters.values().sum();
+    eprintln!(
+        "{}: {written} dead letters of {} records",
+        stage.name,
+        garbage.len()
+    );
 }
 
 /// How many records of each partition are not counted by any instance; one too many fails.

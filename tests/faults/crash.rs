@@ -1,12 +1,11 @@
 //! Faults 1 and 15 to 16 of issue 4: `kill -9` at random moments, with the shop's duplicates, garbage
 //! and records out of order in between.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use support::Kept;
 
-use crate::agreement::{Truth, assert_shown_is_committed};
+use crate::agreement::{Truth, assert_letters, assert_shown_is_committed};
 use crate::stage::{PACE, Stage};
 
 const KILLS: u32 = 20;
@@ -61,28 +60,4 @@ fn twenty_kills_at_random_moments_lose_nothing_and_count_nothing_twice() {
 
 fn is_ready(kept: &Kept) -> bool {
     support::get(kept.port(), "/readyz", &[]).is_some_and(|answer| answer.status == 200)
-}
-
-/// Each record that can't be an event is in the dead-letter topic: once, or again when the process
-/// that wrote it died before it could commit.
-fn assert_letters(stage: &Stage, truth: &Truth) {
-    let mut letters: HashMap<Vec<u8>, usize> = HashMap::new();
-    for letter in stage.kafka().log(&stage.rejected()) {
-        *letters.entry(letter.value.unwrap_or_default()).or_default() += 1;
-    }
-    let garbage = truth.garbage();
-    assert!(!garbage.is_empty(), "the shop writes garbage");
-    for value in &garbage {
-        let text = String::from_utf8_lossy(value);
-        assert!(
-            letters.contains_key(*value),
-            "not among the dead letters: {text}"
-        );
-    }
-    let written: usize = letters.values().sum();
-    eprintln!(
-        "{}: {written} dead letters of {} records",
-        stage.name,
-        garbage.len()
-    );
 }

@@ -17,7 +17,9 @@ mod expected;
 mod files;
 mod gaps;
 mod members;
+mod mixed;
 mod network;
+mod odd;
 #[path = "../proof_support/percentiles.rs"]
 mod percentiles;
 mod since;

@@ -16,7 +16,13 @@ const POLLED_LATE: Duration = Duration::from_secs(9);
 /// For librdkafka to notice and say so, once it goes on.
 const NOTICED: Duration = Duration::from_secs(3);
 /// Much longer than a session.
-const STOPPED: Duration = Duration::from_secs(15);
+const STOPPED: Duration = Duration::from_secs(30);
+/// How long the storm lasts, and how many records are sent between one visitor and the next: in two
+/// seconds.
+const STORM: Duration = Duration::from_secs(60);
+const VISIT_EVERY: u64 = 2 * PACE;
+/// In so many records somebody who has just begun to answer listens to signals too.
+const SHORTEST_VISIT: u64 = 300;
 
 #[test]
 fn a_second_and_a_third_instance_join_under_load() {
@@ -146,7 +152,8 @@ fn a_worker_that_does_not_poll_loses_its_share_and_comes_back() {
     Truth::at_the_end(&stage, &config).agrees(&stage, &[&stuck, &other]);
 }
 
-/// Some stay for less than a second: what was revoked comes back before it was missed.
+/// Every two seconds somebody joins and whoever came before leaves. Some leave within a second: what was
+/// revoked comes back before it was missed.
 #[test]
 fn a_storm_of_joins_and_leaves() {
     let mut stage = Stage::new("storm", 111);
@@ -154,15 +161,23 @@ fn a_storm_of_joins_and_leaves() {
     let load = stage.sell(PACE);
     let steady = stage.run(&config);
     let begin = Instant::now();
-    let mut visits = 0;
-    while begin.elapsed() < Duration::from_secs(30) {
-        let mut visitor = stage.start(&config);
-        load.await_more(stage.some(3000));
-        let status = visitor.terminate();
-        assert!(status.success(), "{}", visitor.log());
-        load.await_more(stage.some(1500));
+    let (mut visits, mut visitor): (u32, Option<Kept>) = (0, None);
+    while begin.elapsed() < STORM {
+        let stays = SHORTEST_VISIT + stage.some(VISIT_EVERY - SHORTEST_VISIT);
+        let next = stage.start(&config);
+        within(LONG, "it can be asked to leave", || {
+            support::get(next.port(), "/livez", &[])
+        });
+        let before = visitor.replace(next);
         visits += 1;
+        before.into_iter().for_each(leave);
+        load.await_more(stays);
+        if stays < PACE {
+            visitor.take().into_iter().for_each(leave);
+        }
+        load.await_more(VISIT_EVERY - stays);
     }
+    visitor.into_iter().for_each(leave);
     load.finish();
     eprintln!("storm: {visits} visits");
     Truth::at_the_end(&stage, &config).agrees(&stage, &[&steady]);
@@ -193,6 +208,11 @@ fn a_second_process_of_the_same_instance_id_ends_the_first_with_one_message() {
     second.await_ready();
     load.finish();
     Truth::at_the_end(&stage, &config).agrees(&stage, &[&second]);
+}
+
+fn leave(mut kept: Kept) {
+    let status = kept.terminate();
+    assert!(status.success(), "{}", kept.log());
 }
 
 /// Whether it comes to hold within `limit`.

@@ -1,10 +1,10 @@
 //! Where a fault happens: a real broker, topics of its own, a seeded shop that sells while things
 //! break, a folder for snapshots, and a watcher that scrapes every instance all the time.
 //!
-//! The shop's event time is some minutes before now and never reaches it. Tests take turns: each
-//! has both cores for itself.
+//! The shop's event time is long before now and never reaches it. Two tests may run at once: each has
+//! topics, a group and a folder of its own, and most of them wait most of the time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use events::{EventTime, Span};
@@ -13,7 +13,7 @@ use support::{Feeder, Folder, Kafka, Kept, Sending, Watcher, within};
 
 pub const PARTITIONS: i32 = 8;
 /// How far event time may get before it reaches now.
-const BEGAN_AGO: Span = Span::from_seconds(40 * 60);
+const BEGAN_AGO: Span = Span::from_seconds(100 * 60);
 /// Longer than any window of the catalogue.
 const LATELY: Span = Span::from_seconds(7 * 60);
 /// At this pace a second of event time has about 125 records.
@@ -24,6 +24,8 @@ pub const PACE: u64 = 1_500;
 const AT_ONCE: u64 = 1_000_000;
 const BINARY: &str = env!("CARGO_BIN_EXE_kept");
 const LONG: Duration = Duration::from_secs(60);
+/// Tests at once: more of them would be too slow for their short sessions.
+const AT_A_TIME: usize = 2;
 
 /// The broker of a test: the one of all, or one that may be stopped.
 pub enum Broker {
@@ -39,24 +41,36 @@ pub struct Stage {
     pub watcher: Watcher,
     pub chance: Chance,
     pub began: EventTime,
+    /// Partitions that are left out by `sell_up_to_now`.
+    pub idle: Vec<i32>,
+    one_topic: bool,
     shop: Arc<Mutex<Shop>>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Stage {
     /// A stage with the broker of all. `name` is that of its topics and its group.
     pub fn new(name: &'static str, seed: u64) -> Stage {
-        let turn = take_turn();
-        Stage::on(name, seed, Broker::Shared(Kafka::shared_proxied()), turn)
+        let turn = Turn::take();
+        let broker = Broker::Shared(Kafka::shared_proxied());
+        Stage::on(name, seed, broker, false, turn)
+    }
+
+    /// Likewise, with all records on one topic: a task's order is that of its offsets.
+    pub fn with_one_topic(name: &'static str, seed: u64) -> Stage {
+        let turn = Turn::take();
+        let broker = Broker::Shared(Kafka::shared_proxied());
+        Stage::on(name, seed, broker, true, turn)
     }
 
     /// Likewise, with a broker of its own behind a proxy.
     pub fn with_own_broker(name: &'static str, seed: u64) -> Stage {
-        let turn = take_turn();
-        Stage::on(name, seed, Broker::Own(Kafka::start_proxied()), turn)
+        let turn = Turn::take();
+        let broker = Broker::Own(Kafka::start_proxied());
+        Stage::on(name, seed, broker, false, turn)
     }
 
-    fn on(name: &'static str, seed: u64, broker: Broker, turn: MutexGuard<'static, ()>) -> Stage {
+    fn on(name: &'static str, seed: u64, broker: Broker, one_topic: bool, turn: Turn) -> Stage {
         let began = now() - BEGAN_AGO;
         eprintln!("{name}: seed {seed}, start {}", began.0);
         let stage = Stage {
@@ -66,6 +80,8 @@ impl Stage {
             watcher: Watcher::new(),
             chance: Chance::new(seed),
             began,
+            idle: Vec::new(),
+            one_topic,
             shop: Arc::new(Mutex::new(Shop::new(seed, settings(began)))),
             _turn: turn,
         };
@@ -96,6 +112,7 @@ impl Stage {
         let topics = Layout::TwoTopics.topics().iter();
         topics
             .map(|topic| topic.name.replace("shop", self.name))
+            .take(if self.one_topic { 1 } else { usize::MAX })
             .collect()
     }
 
@@ -119,6 +136,7 @@ impl Stage {
         );
         for (topic, name) in Layout::TwoTopics.topics().iter().zip(self.topics()) {
             let (key, types) = (topic.key, topic.types);
+            let types = if self.one_topic { &["*"] } else { types };
             text +=
                 &format!("[[kafka.topic]]\nname = {name:?}\nkey = {key:?}\ntypes = {types:?}\n");
         }
@@ -147,6 +165,22 @@ impl Stage {
         Feeder::start(&self.kafka().brokers(), records, per_second)
     }
 
+    /// Likewise, with `mix` to make of each record what is sent in its place.
+    pub fn sell_mixed(
+        &self,
+        per_second: u64,
+        mix: impl FnMut(Sending) -> Vec<Sending> + Send + 'static,
+    ) -> Feeder {
+        let records = records(&self.shop, self.topics()).flat_map(mix);
+        Feeder::start(&self.kafka().brokers(), records, per_second)
+    }
+
+    /// What a shop sells from this time on, for ever.
+    pub fn sold_from(&self, start: EventTime) -> impl Iterator<Item = Sending> + Send + use<> {
+        let shop = Shop::new(start.0.unsigned_abs(), settings(start));
+        records(&Arc::new(Mutex::new(shop)), self.topics())
+    }
+
     /// The shop's next `count` records, at once.
     pub fn sell_at_once(&self, count: usize) {
         let records = records(&self.shop, self.topics()).take(count);
@@ -159,7 +193,9 @@ impl Stage {
     pub fn sell_up_to_now(&self) {
         let settings = settings(now() - LATELY);
         let mut shop = Shop::new(self.began.0.unsigned_abs(), settings);
-        let sold: Vec<Produced> = shop.until(now()).collect();
+        let sold = shop.until(now());
+        let sold = sold.filter(|one| !self.idle.contains(&one.partition));
+        let sold: Vec<Produced> = sold.collect();
         let topics = self.topics();
         let records = sold.into_iter().map(move |one| sending(one, &topics));
         let sent = Feeder::start(&self.kafka().brokers(), records, AT_ONCE).await_end();
@@ -207,10 +243,25 @@ pub fn await_metrics(kept: &Kept, what: &str, holds: impl Fn(&support::Samples) 
     });
 }
 
-/// One test at a time; one that failed has had its turn.
-fn take_turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// One of the tests that run now; one that failed has had its turn.
+struct Turn;
+
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Turn {
+    fn take() -> Turn {
+        let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = RUNNING.1.wait_while(running, |tests| *tests >= AT_A_TIME);
+        *room.unwrap_or_else(PoisonError::into_inner) += 1;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        RUNNING.1.notify_one();
+    }
 }
 
 fn records(
@@ -231,11 +282,11 @@ fn records(
 
 fn sending(record: Produced, topics: &[String]) -> Sending {
     Sending {
-        topic: topics[record.topic].clone(),
+        topic: topics[record.topic.min(topics.len() - 1)].clone(),
         partition: record.partition,
         key: record.key,
         timestamp_ms: record.timestamp.0 / 1000,
-        value: record.value,
+        value: Some(record.value),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Bucket, Feeder, Kept, Mood, Samples, partitions, within};
 
@@ -12,6 +12,8 @@ use crate::files::{Disk, await_heads};
 use crate::stage::{PACE, PARTITIONS, Stage, await_metrics, await_words, now};
 
 const LONG: Duration = Duration::from_secs(60);
+/// How long a store is away, at least.
+const AWAY: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_full_disk_holds_nothing_up() {
@@ -20,7 +22,7 @@ fn a_full_disk_holds_nothing_up() {
     let disk = Disk::mount(&folder, "24m");
     let (mut kept, load, config) = begin(&mut stage);
     let filler = disk.fill();
-    trouble(&kept, &load);
+    trouble_for_long(&kept, &load);
     // It dies now: what could be saved is old, and the log makes up for it.
     kept.kill();
     let kept = stage.run(&config);
@@ -38,7 +40,7 @@ fn a_read_only_disk_holds_nothing_up() {
     let disk = Disk::mount(&folder, "64m");
     let (mut kept, load, config) = begin(&mut stage);
     disk.set_read_only(true);
-    trouble(&kept, &load);
+    trouble_for_long(&kept, &load);
     kept.kill();
     let kept = stage.run(&config);
     trouble(&kept, &load);
@@ -59,7 +61,7 @@ fn a_folder_that_is_gone_for_a_while_holds_nothing_up() {
     // A file where the folder was: every request fails, and none says that nothing is there.
     fs::rename(&folder, &aside).expect("the folder is ours");
     fs::write(&folder, "").expect("the place is free");
-    trouble(&kept, &load);
+    trouble_for_long(&kept, &load);
     kept.kill();
     let mut kept = stage.start(&config);
     let status = within(LONG, "it ends", || kept.process().ended());
@@ -85,7 +87,7 @@ fn a_bucket_answers_503_and_loses_replies() {
     let mut kept = stage.run(&config);
     await_keys(&bucket);
     bucket.set_mood(Mood::Unavailable);
-    trouble(&kept, &load);
+    trouble_for_long(&kept, &load);
     kept.kill();
     let mut kept = stage.start(&config);
     let asked = bucket.requests();
@@ -235,6 +237,25 @@ fn trouble(kept: &Kept, load: &Feeder) {
         last_success(&before),
         "nothing could be saved"
     );
+}
+
+/// The same from the begin of `AWAY` to its end: the age of what was saved grows by all of it.
+#[track_caller]
+fn trouble_for_long(kept: &Kept, load: &Feeder) {
+    let begin = Instant::now();
+    trouble(kept, load);
+    let saved = last_success(&kept.scrape());
+    while begin.elapsed() < AWAY {
+        load.await_more(PACE);
+    }
+    trouble(kept, load);
+    let age = now().seconds() - last_success(&kept.scrape());
+    assert_eq!(
+        last_success(&kept.scrape()),
+        saved,
+        "nothing could be saved"
+    );
+    assert!(age > AWAY.as_secs_f64(), "the age of {age} s is shown");
 }
 
 /// Every task's snapshots go on.

@@ -30,8 +30,8 @@ pub struct Sending {
     pub key: Vec<u8>,
     /// Its timestamp, in milliseconds since the epoch.
     pub timestamp_ms: i64,
-    /// Its value.
-    pub value: Vec<u8>,
+    /// Its value; `None`: a tombstone.
+    pub value: Option<Vec<u8>>,
 }
 
 /// A thread that sends until it is finished or its records are.
@@ -150,6 +150,8 @@ fn producer(brokers: &str, more: &[(&str, &str)]) -> BaseProducer {
     config.set("bootstrap.servers", brokers);
     config.set("enable.idempotence", "true");
     config.set("linger.ms", "5");
+    // A broker's own limit is somewhat above a million bytes.
+    config.set("message.max.bytes", "2000000");
     config.set("reconnect.backoff.max.ms", "500");
     for (key, value) in more {
         config.set(*key, *value);
@@ -159,11 +161,11 @@ fn producer(brokers: &str, more: &[(&str, &str)]) -> BaseProducer {
 
 fn send(producer: &BaseProducer, record: &Sending) {
     loop {
-        let outgoing = BaseRecord::to(&record.topic)
+        let mut outgoing = BaseRecord::to(&record.topic)
             .partition(record.partition)
             .timestamp(record.timestamp_ms)
-            .key(record.key.as_slice())
-            .payload(record.value.as_slice());
+            .key(record.key.as_slice());
+        outgoing.payload = record.value.as_deref();
         match producer.send(outgoing) {
             Ok(()) => return,
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a server may take to answer: longer than a test stops one for.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// An answer.
 #[derive(Clone, Debug)]
