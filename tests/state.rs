@@ -188,12 +188,15 @@ fn list_and_check_tell_what_a_changed_join_goes_on_from() {
         finish(KEPT, &["check", "--config", &config], None)
     };
     let same = check();
-    assert!(!same.stdout.contains("state:"), "nothing changes: {same:?}");
+    assert!(
+        !same.stdout.contains("restart:"),
+        "nothing changes: {same:?}"
+    );
     state.count_on_two_topics(PROMISE);
     let said = check();
     assert_eq!(said.status.code(), Some(0), "{said:?}");
     let one_task =
-        "state: placed+ended is one task now, where the snapshots are of ended and placed";
+        "restart: placed+ended is one task now, where the snapshots are of ended and placed";
     let anew = "of placed+ended these KPIs begin anew, all others go on: fulfilment (new)";
     has(&said.stdout, &[one_task, anew]);
     let listed = state.kept("list", &[]);
@@ -212,7 +215,7 @@ fn list_and_check_tell_what_a_changed_join_goes_on_from() {
     assert_eq!(marked.len(), 1, "{joined:?}");
     has(marked[0], &["placed+ended/0", "this"]);
     assert!(
-        !check().stdout.contains("state:"),
+        !check().stdout.contains("restart:"),
         "it goes on from its own"
     );
 }
@@ -230,7 +233,7 @@ fn check_tells_which_kpis_begin_anew_with_another_definition() {
     let said = finish(KEPT, &["check", "--config", &config], None);
     has(
         &said.stdout,
-        &["state: of placed these KPIs begin anew, all others go on: orders (changed)"],
+        &["restart: of placed these KPIs begin anew, all others go on: orders (changed)"],
     );
 }
 

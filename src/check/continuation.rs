@@ -82,7 +82,7 @@ fn joined_otherwise(topics: &[String], sources: &[Source<'_>]) -> Option<String>
         .map(String::as_str)
         .collect();
     let mut line = format!(
-        "state: {} is one task now, where the snapshots are of {}: KPIs that are the same go on from \
+        "restart: {} is one task now, where the snapshots are of {}: KPIs that are the same go on from \
          them",
         topics.join("+"),
         before.join(" and ")
@@ -122,7 +122,7 @@ fn begin_anew(plan: &Plan, group: &Group, sources: &[Source<'_>]) -> Option<Stri
     (!anew.is_empty()).then(|| {
         let topics = sources::topics(plan, group).join("+");
         format!(
-            "state: of {topics} these KPIs begin anew, all others go on: {}",
+            "restart: of {topics} these KPIs begin anew, all others go on: {}",
             anew.join(", ")
         )
     })

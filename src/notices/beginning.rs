@@ -69,9 +69,7 @@ impl Notices {
                 let task = self.task(*task);
                 (13, Odd, carried(&task, from, *replay, anew))
             }
-            Notice::LeftBehind { task, tasks } => {
-                (14, Odd, left_behind(&self.task(*task), tasks))
-            }
+            Notice::LeftBehind { task, tasks } => (14, Odd, left_behind(&self.task(*task), tasks)),
             other => unreachable!("{other:?} is no beginning"),
         }
     }
