@@ -49,6 +49,8 @@ pub(super) struct Doubts {
 struct Doubt {
     /// What showed while it was read that a log is another one.
     evidence: Option<Evidence>,
+    /// The topics that it was read from then: what is committed of one that was deleted goes with it.
+    logs: Vec<Option<LogId>>,
     /// Whether it was told that the task begins anew.
     told: bool,
 }
@@ -83,10 +85,14 @@ impl Doubts {
 
     /// Adds what showed that a log is another one, unless somebody has acted on it since.
     pub(super) fn add_to(&self, facts: &mut [InputFacts], task: TaskId) {
-        let evidence = self.tasks.get(&task).and_then(|it| it.evidence.as_ref());
+        let Some(doubt) = self.tasks.get(&task) else {
+            return;
+        };
+        let evidence = doubt.evidence.as_ref();
         if let Some(evidence) = evidence.filter(|evidence| !evidence.is_settled(facts)) {
             for (input, facts) in facts.iter_mut().enumerate() {
-                facts.other_log = evidence.of(input);
+                let differs = || changed(doubt.logs[input], facts.log);
+                facts.other_log = evidence.of(input).or_else(differs);
             }
         }
     }
@@ -95,6 +101,9 @@ impl Doubts {
         let doubt = self.tasks.entry(running.id).or_default();
         let inputs = running.inputs.len();
         let first = || Evidence::on(running.lineage, running.base, inputs);
+        if doubt.evidence.is_none() {
+            doubt.logs = running.known.iter().map(|known| known.log).collect();
+        }
         doubt.evidence.get_or_insert_with(first).add(input, other);
     }
 }

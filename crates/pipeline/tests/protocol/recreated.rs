@@ -9,7 +9,7 @@ use pipeline::port::Notice;
 
 use crate::plans::{joined, orders};
 use crate::restarts::crashed;
-use crate::rig::Rig;
+use crate::rig::{Commits, Rig};
 
 fn id(number: u128) -> LogId {
     LogId::new(number).expect("not zero")
@@ -354,4 +354,31 @@ fn a_topic_that_was_left_at_an_assignment_does_not_come_back() {
     rig.pass(3);
     let told = told(&rig).len();
     assert_eq!((rig.orders(), told, rig.started_over), (Some(3), 1, 0));
+}
+
+/// What is committed of a topic goes with it: nothing but memory tells that it is another one.
+#[test]
+fn a_second_topic_whose_offsets_went_with_it_is_read_from_its_start() {
+    let mut rig = Rig::new(&joined());
+    rig.log(0).id = Some(id(1));
+    rig.log(1).id = Some(id(2));
+    rig.append(0, "order.placed", 10);
+    rig.append(1, "order.fulfilled", 4);
+    rig.assign();
+    rig.pass(4);
+    recreate(&mut rig, 0, Some(id(3)), "order.placed", 12);
+    recreate(&mut rig, 1, Some(id(4)), "order.fulfilled", 6);
+    rig.world.committed.clear();
+    // As `latest` means it.
+    rig.world.fresh_start = 6;
+    observe(&mut rig, 0, 3);
+    rig.world.commits = Commits::Refused;
+    rig.tick();
+    rig.settle();
+    rig.world.commits = Commits::Taken;
+    rig.pass(4);
+    assert_eq!(told(&rig).len(), 1, "{:?}", rig.notices);
+    assert!(told(&rig)[0].contains("; and topic"), "{:?}", rig.notices);
+    assert_eq!(rig.orders(), Some(12));
+    assert_eq!((rig.committed(0), rig.committed(1)), (Some(12), Some(6)));
 }
