@@ -153,7 +153,7 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
             .assigned(hands.setup.number, places.len());
         check_joined(&hands.setup.plan, &places)?;
         self.coverage.watch(places.is_empty());
-        self.begin_share(places)
+        self.begin_share(&places)
     }
 
     /// What the tasks of the share stand on is gone: it begins again, with the same member. Leaving
@@ -166,17 +166,17 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         }
         let places = share.partitions().to_vec();
         self.stop_delivery();
-        self.begin_share(places)
+        self.begin_share(&places)
     }
 
     /// Nothing of it is delivered until the logic has said from where.
-    fn begin_share(&mut self, places: Vec<Place>) -> Result<(), Fatal> {
+    fn begin_share(&mut self, places: &[Place]) -> Result<(), Fatal> {
         let hands = &mut *self.hands;
         accept(hands.consumer)?;
-        hands.share.begin(places.clone());
+        hands.share.begin(places.to_vec());
         let input = Input::Assigned {
             assignment: hands.share.number(),
-            partitions: &places,
+            partitions: places,
         };
         hands.step(input, None);
         Ok(())
