@@ -223,7 +223,7 @@ fn of_task(scrape: &Samples, partition: i32) -> BTreeSet<String> {
     let label = ("partition".to_owned(), partition.to_string());
     let ours = scrape.iter().filter(|(name, labels, value)| {
         let begins = |begin: &&str| name.starts_with(*begin);
-        let is_of_task = begins(&"shop_") || OF_TASKS.iter().any(|it| begins(it));
+        let is_of_task = begins(&"shop_") || OF_TASKS.iter().any(begins);
         is_of_task && labels.contains(&label) && value.parse() != Ok(0.0)
     });
     ours.map(|(name, labels, value)| format!("{name}{labels:?} {value}"))
