@@ -59,6 +59,18 @@ windows = ["10m", "2d"]
 histogram = "native"
 owner = "The delivery team"
 
+[kpi.express]
+kind = "promise"
+help = "From purchase to express delivery"
+start = { type = "order.placed", key = "order_id", where = { channel = "express" } }
+end = { type = "order.delivered", key = "order_id", where = { carrier = ["swift", "air"] } }
+within = "2m"
+objective = 0.5
+step = [
+    { name = "payment", event = { type = "payment.authorized", key = "order_id", where = { method = "card" } } },
+    { name = "shipment", event = { type = "order.shipped", key = "order_id", where = { carrier = ["swift", "air"] } }, owner = "carriers" },
+]
+
 [kpi.orders]
 kind = "count"
 help = "Orders"
@@ -81,7 +93,7 @@ kind = "ratio"
 help = "Payments that fail"
 numerator = { type = "payment.failed" }
 denominator = { type = ["payment.authorized", "payment.failed"] }
-target = { max = 0.05 }
+target = { max = 0.03 }
 
 [kpi.order_value]
 kind = "ratio"
@@ -96,7 +108,7 @@ help = "Checkouts"
 key = "cart_id"
 mode = "ordered"
 stage = [{ name = "start", event = "checkout.started" }, { name = "order", event = "order.placed" }]
-target = { min = 0.25 }
+target = { min = 0.97 }
 "#;
 
 #[test]

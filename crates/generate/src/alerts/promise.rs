@@ -43,7 +43,8 @@ pub fn alerts<'a>(book: &'a Book<'a>, id: KpiId, kpi: &'a Kpi, promise: &'a Prom
             Level::All => &pairs[..],
             Level::Part => &pairs[..1],
         };
-        alerts.extend(shown.iter().map(|burn| subject.burns(*level, burn)));
+        let apart = shown.iter().filter(|burn| !subject.is_missed(burn));
+        alerts.extend(apart.map(|burn| subject.burns(*level, burn)));
     }
     alerts.extend(subject.missing());
     alerts
@@ -132,6 +133,13 @@ impl Subject<'_> {
             ),
             ..self.alert("PromiseMissed", level, Severity::Critical)
         }
+    }
+
+    /// Whether a pair asks what `PromiseMissed` asks already: so it is with a generous objective, or
+    /// with a share that somebody has set so.
+    fn is_missed(&self, burn: &Burn) -> bool {
+        let missed = number(self.book.alerting(self.id).missed_share);
+        burn.long == FAST && burn.short == FAST && number(burn.share) == missed
     }
 
     fn burns(&self, level: Level, burn: &Burn) -> Alert {

@@ -31,7 +31,7 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
     short.extend(subject.missed(alerting.missed_share, alerting.minimum_orders));
     short.extend(subject.missing(alerting.minimum_orders));
     let mut long = Vec::new();
-    for burn in burns(promise) {
+    for burn in subject.pairs() {
         let tests = subject.burns(&burn, alerting.minimum_orders);
         if burn.long > HOUR {
             long.extend(tests);
@@ -39,7 +39,7 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
             short.extend(tests);
         }
     }
-    short.push(subject.burn_is_over());
+    short.extend(subject.burn_is_over());
     short.extend(subject.the_whole_speaks_first());
     (short, long)
 }
@@ -74,6 +74,18 @@ impl Subject<'_> {
                 && (window.is_none() || found.map(|label| &label.1) == window.as_ref())
         };
         self.alerts.iter().filter(fits).collect()
+    }
+
+    /// The pairs that have an alert: one that asks what `PromiseMissed` asks has none.
+    fn pairs(&self) -> Vec<Burn> {
+        let has_alert = |burn: &Burn| {
+            let window = Some(burn.long);
+            let names = ["PromiseBudgetBurnsFast", "PromiseBudgetBurnsSlowly"];
+            names
+                .iter()
+                .any(|name| !self.named(name, window).is_empty())
+        };
+        burns(self.promise).into_iter().filter(has_alert).collect()
     }
 
     fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
@@ -167,7 +179,7 @@ impl Subject<'_> {
         let alerts = self.named("PromiseMissed", None);
         let (above, below) = around(share);
         // A single broken order among the fewest must be less than the share.
-        let least = least.max((1.0 / share) as u64 + 1);
+        let least = least.max(fewest(1, share));
         let at = minutes(9);
         let edge = |what: &str, scene, yes| self.edge(&alerts, what, scene, at, yes);
         let waiting = |unjudged| Scene {
@@ -202,8 +214,7 @@ impl Subject<'_> {
         };
         let (above, below) = around(burn.share);
         // A single broken order (or the tenth) among these is below the share: so many, and one more.
-        let few = burn.broken as f64;
-        let fewest = least.max((few / burn.share) as u64 + 1);
+        let fewest = least.max(fewest(burn.broken, burn.share));
         let waiting = |unjudged| Scene {
             unjudged,
             ..Scene::default()
@@ -224,9 +235,12 @@ impl Subject<'_> {
 
     /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
     /// minutes say that it is over.
-    fn burn_is_over(&self) -> Test {
+    fn burn_is_over(&self) -> Option<Test> {
         let fastest = burns(self.promise)[0].long;
         let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest));
+        if alerts.is_empty() {
+            return None;
+        }
         let what = "PromiseBudgetBurnsFast is silent: the trouble is over";
         let step = self.book.generation.interval;
         let mut test = self.scene(what, step, minutes(4), Scene::default());
@@ -257,7 +271,7 @@ impl Subject<'_> {
             test.fires(between, whole, true);
             test.fires(between, part, false);
         }
-        test
+        Some(test)
     }
 
     /// All and a part have the same trouble since the same moment; nothing to show where a promise
@@ -345,6 +359,13 @@ fn give_events(test: &mut Test, type_name: &str, values: String) {
         ("outcome", "used"),
     ];
     test.give(own::EVENTS.name, &labels, values);
+}
+
+/// The least orders of which so many are less than the share, found by counting.
+pub fn fewest(some: u64, share: f64) -> u64 {
+    let is_less = |all: &u64| (some as f64) < *all as f64 * share * (1.0 - 1e-9);
+    let found = (some..).find(is_less);
+    found.expect("a share is above 0")
 }
 
 /// The least broken orders of many that are more than the share, and the most that are fewer.
