@@ -127,6 +127,13 @@ fn the_tools_accept_what_is_made_of_it() {
     let amtool = installed("alertmanager/amtool");
     let routes = folder.0.join("alertmanager/alertmanager.yml");
     run(&amtool, &["check-config"], &routes);
+    // What the texts say of a promise that reads one of two topics.
+    let texts = File {
+        path: "prometheus/texts.yml".to_owned(),
+        text: include_str!("texts/own.yml").to_owned(),
+    };
+    folder.write(&texts);
+    run(&promtool, &["test", "rules"], &folder.0.join(&texts.path));
     // Each takes a processor for a while: two at a time.
     let tests: Vec<&File> = files.iter().filter(|file| is_test(file)).collect();
     let (promtool, folder) = (&promtool, &folder.0);

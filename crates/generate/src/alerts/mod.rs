@@ -2,7 +2,9 @@
 
 pub mod burn;
 pub mod kept;
+pub mod missing;
 pub mod promise;
+mod skew;
 pub mod target;
 mod text;
 
@@ -117,6 +119,28 @@ mod tests {
             panic!("it is a promise");
         };
         look(promise, &promise::alerts(&book, id, kpi, promise));
+    }
+
+    #[test]
+    fn every_text_has_a_number_that_was_measured() {
+        let sources = Sources {
+            path: "the shipped packs",
+            text: crate::SHIPPED,
+            environment: &[],
+            files: &[],
+        };
+        let (settings, plan) = catalogue::read(&sources).expect("the shipped packs are good");
+        let book = Book {
+            plan: &plan,
+            generation: &settings.generation,
+        };
+        let alerts = crate::alertmanager::all(&book);
+        assert!(alerts.len() > 20, "too few: {}", alerts.len());
+        for alert in alerts {
+            let measured = ["{{ $value", "| value"];
+            let has_number = measured.iter().any(|it| alert.description.contains(it));
+            assert!(has_number, "{}: {}", alert.name, alert.description);
+        }
     }
 
     /// 0.01 to 0.99, and the strict ones.

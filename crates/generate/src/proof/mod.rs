@@ -5,6 +5,7 @@ mod handover;
 mod kept;
 mod kept_records;
 mod lab;
+mod missing;
 mod promise;
 mod records;
 mod targets;

@@ -7,12 +7,11 @@ use events::Span;
 
 use super::lab::{Test, constant, pairs, rising};
 use super::world::World;
-use super::{LONG_STEP, SHORT_AT};
+use super::{LONG_STEP, SHORT_AT, missing};
 use crate::alerts::burn::{Burn, pairs as burns};
 use crate::alerts::promise::alerts;
 use crate::book::{Book, HOUR};
 use crate::promql::{days, hours, minutes};
-use crate::recording::promise::stall_window;
 use crate::rule::Alert;
 
 /// Orders of a step that shares are made of: an edge is as sharp as one of them.
@@ -29,7 +28,7 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
     let alerting = book.alerting(id);
     let mut short = subject.stalled(alerting.stalled_overdue);
     short.extend(subject.missed(alerting.missed_share, alerting.minimum_orders));
-    short.extend(subject.missing(alerting.minimum_orders));
+    short.extend(missing::tests(&subject, alerting.minimum_orders));
     let mut long = Vec::new();
     for burn in subject.pairs() {
         let tests = subject.burns(&burn, alerting.minimum_orders);
@@ -46,27 +45,37 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
 
 /// What a shop shows in one part, one partition.
 #[derive(Clone, Copy, Default)]
-struct Scene {
-    kept: u64,
-    broken: u64,
-    unjudged: u64,
-    started: u64,
-    completed: u64,
-    overdue: u64,
+pub struct Scene {
+    /// Kept in each step.
+    pub kept: u64,
+    /// Broken in each step.
+    pub broken: u64,
+    /// Overdue all the time and not judged.
+    pub unjudged: u64,
+    /// Started in each step.
+    pub started: u64,
+    /// Completed in each step.
+    pub completed: u64,
+    /// Overdue all the time.
+    pub overdue: u64,
     /// Tasks that catch up.
-    behind: u64,
+    pub behind: u64,
 }
 
-struct Subject<'a> {
-    book: &'a Book<'a>,
-    kpi: &'a Kpi,
-    promise: &'a Promise,
+/// A promise with its alerts.
+pub struct Subject<'a> {
+    /// The catalogue.
+    pub book: &'a Book<'a>,
+    /// The promise's KPI.
+    pub kpi: &'a Kpi,
+    /// The promise itself.
+    pub promise: &'a Promise,
     alerts: Vec<Alert>,
 }
 
 impl Subject<'_> {
     /// Those of a name, at every level; of one window, if it is named.
-    fn named(&self, name: &str, window: Option<Span>) -> Vec<&Alert> {
+    pub fn named(&self, name: &str, window: Option<Span>) -> Vec<&Alert> {
         let window = window.map(|window| window.to_string());
         let fits = |alert: &&Alert| {
             let found = alert.labels.iter().find(|label| label.0 == "window");
@@ -88,7 +97,8 @@ impl Subject<'_> {
         burns(self.promise).into_iter().filter(has_alert).collect()
     }
 
-    fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
+    /// A shop that goes on in one way until the end.
+    pub fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
         let name = format!("{}: {what}", self.kpi.id);
         let mut test = Test::new(name, step);
         let steps = test.steps(until);
@@ -291,74 +301,6 @@ impl Subject<'_> {
         test.fires(minutes(4), part, true);
         Some(test)
     }
-
-    /// One that follows orders of ten minutes or more, which started a limit ago.
-    fn missing(&self, least: u64) -> Vec<Test> {
-        let events = self.promise.steps.iter().map(|step| &step.event);
-        let events = events.chain([&self.promise.end]);
-        let alerts = self.named("PromiseEventsMissing", None);
-        let within = self.promise.within;
-        let window = stall_window(self.promise).max(minutes(10));
-        // All are due, and have been for as long as is waited.
-        let late = Span(within.0 + window.0 + minutes(10).0);
-        let mut tests = Vec::new();
-        for (alert, event) in alerts.into_iter().zip(events) {
-            let ends = self.book.types(&event.event);
-            let cases = [
-                ("starts flow, it doesn't", least, None, late, true),
-                ("it flows", least, ends.last(), late, false),
-                ("too few starts", 0, None, late, false),
-                ("nothing is due yet", least, None, within, false),
-            ];
-            for (what, started, flowing, at, yes) in cases {
-                let verdict = if yes { "fires" } else { "is silent" };
-                let what = format!("{} of {} {verdict}: {what}", alert.name, ends.join(", "));
-                let scene = Scene {
-                    started,
-                    ..Scene::default()
-                };
-                let mut test = self.scene(&what, self.book.generation.interval, at, scene);
-                let steps = test.steps(at);
-                if started == 0 {
-                    self.give_few_starts(&mut test, least * 9 / 10, steps);
-                }
-                if let Some(flowing) = flowing {
-                    give_events(&mut test, flowing, rising(1, steps));
-                }
-                test.fires(at, alert, yes);
-                tests.push(test);
-            }
-        }
-        tests
-    }
-
-    /// Fewer than are needed, all at once and early enough to be seen for long; a tenth less, since
-    /// an increase is drawn out to the whole window.
-    fn give_few_starts(&self, test: &mut Test, some: u64, steps: u64) {
-        let part = World::parts(self.kpi).swap_remove(0);
-        let mut labels = vec![("job", "kept"), ("instance", "one:9464")];
-        labels.extend(pairs(&part));
-        labels.push(("partition", "1"));
-        let jump = test.steps(minutes(8));
-        let few = format!("0+0x{jump} {some}+0x{}", steps - jump - 1);
-        let name = self.book.metric(self.kpi, SeriesId::Started);
-        test.give(&name, &labels, few);
-    }
-}
-
-/// Events of a type; each call is another source.
-fn give_events(test: &mut Test, type_name: &str, values: String) {
-    let source = format!("/source/{}", values.len());
-    let labels = [
-        ("job", "kept"),
-        ("instance", "one:9464"),
-        ("topic", "shop.events"),
-        ("partition", "0"),
-        ("type", type_name),
-        ("source", &source),
-        ("outcome", "used"),
-    ];
-    test.give(own::EVENTS.name, &labels, values);
 }
 
 /// The least orders of which so many are less than the share, found by counting.
