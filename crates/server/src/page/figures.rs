@@ -113,7 +113,7 @@ pub fn amounts(page: &mut Html, reading: &Reading<'_>, series: SeriesId) {
                 reading
                     .sum(series, &[("currency", currency)])
                     .show(page, shown::decimal);
-                page.add(" ").text(currency);
+                page.add("\u{a0}").text(currency);
             }
             None => reading.sum(series, &[]).show(page, shown::decimal),
         }
@@ -244,7 +244,7 @@ fn with_currencies(
             });
             above.over(below).show(page, shown::decimal);
             if let Some(currency) = one.as_ref().or(other.as_ref()) {
-                page.add(" ").text(currency);
+                page.add("\u{a0}").text(currency);
             }
             any = true;
         }
