@@ -176,13 +176,6 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
 
 fn progress(book: &Book<'_>) -> Vec<Alert> {
     let say = |say| alert(book, say);
-    let clock = partition_max(kept::CLOCK.name);
-    let ten = recorded::TEN;
-    let place = "$labels.job $labels.topic $labels.partition";
-    let records = format!("{}{{job=%q,topic=%q}}", recorded::topic_events(ten));
-    let records = asked(&records, "$labels.job $labels.topic", "humanize");
-    let age = format!("time() - {clock}{{job=%q,topic=%q,partition=%q}}");
-    let age = asked(&age, place, "humanizeDuration");
     let unfollowed = format!("sum({}{{job=%q}})", recorded::entities_overflow());
     let unfollowed = asked(&unfollowed, "$labels.job", "humanize");
     vec![
@@ -196,24 +189,7 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
                           are not served yet (one may be both). Their numbers are old: alerts on \
                           promises are silent until it has caught up.",
         }),
-        say(Say {
-            name: "KeptClockStalled",
-            severity: Severity::Warning,
-            expression: format!(
-                "{clock} - {clock} offset {ten} == 0\n\
-                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
-                 unless on (job) {behind} > 0",
-                events = recorded::topic_events(ten),
-                behind = recorded::behind()
-            ),
-            after: minutes(5),
-            summary: "The clock of {{ $labels.topic }}/{{ $labels.partition }} stands still",
-            description: &format!(
-                "Partition {{{{ $labels.partition }}}} of {{{{ $labels.topic }}}} has had no newer \
-                 event for 10m, while its topic had {records} records; its clock is {age} behind: its \
-                 promises are not judged and its windows wait."
-            ),
-        }),
+        clock_stalled(book),
         say(Say {
             name: "KeptSnapshotOld",
             severity: Severity::Warning,
@@ -239,6 +215,37 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
             ),
         }),
     ]
+}
+
+fn clock_stalled(book: &Book<'_>) -> Alert {
+    let clock = partition_max(kept::CLOCK.name);
+    let ten = recorded::TEN;
+    let place = "$labels.job $labels.topic $labels.partition";
+    let records = format!("{}{{job=%q,topic=%q}}", recorded::topic_events(ten));
+    let records = asked(&records, "$labels.job $labels.topic", "humanize");
+    let age = format!("time() - {clock}{{job=%q,topic=%q,partition=%q}}");
+    let age = asked(&age, place, "humanizeDuration");
+    alert(
+        book,
+        Say {
+            name: "KeptClockStalled",
+            severity: Severity::Warning,
+            expression: format!(
+                "{clock} - {clock} offset {ten} == 0\n\
+                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
+                 unless on (job) {behind} > 0",
+                events = recorded::topic_events(ten),
+                behind = recorded::behind()
+            ),
+            after: minutes(5),
+            summary: "The clock of {{ $labels.topic }}/{{ $labels.partition }} stands still",
+            description: &format!(
+                "Partition {{{{ $labels.partition }}}} of {{{{ $labels.topic }}}} has had no newer \
+                 event for 10m, while its topic had {records} records; its clock is {age} behind: its \
+                 promises are not judged and its windows wait."
+            ),
+        },
+    )
 }
 
 /// Old by partition; or, where a store never worked and no partition has a time to be old by, only
