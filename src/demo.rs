@@ -28,7 +28,7 @@ use crate::app::App;
 use crate::arguments::duration;
 use crate::feeder::{Feeder, Live};
 use crate::signals::Signals;
-use crate::{clock, logging, run};
+use crate::{clock, logging};
 use shop::{HISTORY, INCIDENT, PARTITIONS, SLOWER};
 use summary::Summary;
 
@@ -95,10 +95,7 @@ fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let (app, live, begin) = stage.open(&settings, producer)?;
     say(&stage.introduction(app.address()));
-    let outcome = watch(app, &plan, &live, begin, arguments.duration);
-    // Whoever stops a demo does not ask whether its last records arrived.
-    drop(live.stop());
-    outcome
+    watch(app, &plan, live, begin, arguments.duration)
 }
 
 /// The Kafka of the demo.
@@ -245,7 +242,7 @@ impl Stage<'_> {
 fn watch(
     app: App,
     plan: &Plan,
-    live: &Live,
+    live: Live,
     begin: EventTime,
     duration: Option<Duration>,
 ) -> anyhow::Result<()> {
@@ -285,8 +282,23 @@ fn watch(
         } else {
             "Stopping.\n"
         });
-        run::stop(app, signals).await
+        close(app, live, signals).await
     })
+}
+
+/// Stops the service, then the shop, or ends the process at the next signal: closing the shop may take
+/// seconds where Kafka is away.
+async fn close(app: App, live: Live, mut signals: Signals) -> anyhow::Result<()> {
+    let stopping = tokio::task::spawn_blocking(move || {
+        let stopped = app.stop();
+        // Whoever stops a demo does not ask whether its last records arrived.
+        drop(live.stop());
+        stopped
+    });
+    tokio::select! {
+        stopped = stopping => stopped?,
+        () = signals.exit_at_next() => Ok(()),
+    }
 }
 
 /// False: there is nothing to show yet.

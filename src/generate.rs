@@ -1,6 +1,8 @@
 //! `kept generate`: writes what is made from the catalogue, or says which of it is stale.
 //!
-//! Only files that differ are written, so that a build that watches them has nothing to do.
+//! Only files that differ are written, so that a build that watches them has nothing to do. What an
+//! earlier catalogue left (the runbook of an alert that is gone) is removed, but only in the folders
+//! where names come from the catalogue, and only what says that it was made here.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -39,7 +41,7 @@ pub struct Arguments {
     /// The configuration file; without it the shipped packs are taken as they are.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Write nothing; exit with 1 when a file is missing or differs.
+    /// Write nothing; exit with 1 when a file is missing, differs, or is left of another catalogue.
     #[arg(long)]
     check: bool,
 }
@@ -56,9 +58,9 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     };
     let files = files(arguments.what, &plan, &settings.generation);
     let result = if arguments.check {
-        check(&arguments.out, &files)
+        check(&arguments.out, arguments.what, &files)
     } else {
-        write(&arguments.out, &files)
+        write(&arguments.out, arguments.what, &files)
     };
     match result {
         Ok(report) => {
@@ -103,7 +105,7 @@ struct Report {
     stale: bool,
 }
 
-fn check(out: &Path, files: &[File]) -> anyhow::Result<Report> {
+fn check(out: &Path, what: What, files: &[File]) -> anyhow::Result<Report> {
     let mut report = Report {
         text: String::new(),
         stale: false,
@@ -115,13 +117,17 @@ fn check(out: &Path, files: &[File]) -> anyhow::Result<Report> {
             report.stale = true;
         }
     }
+    for path in left_over(out, what, files)? {
+        report.text += &format!("stale: {}, which is made no more\n", path.display());
+        report.stale = true;
+    }
     if !report.stale {
         report.text = format!("{} files are up to date\n", files.len());
     }
     Ok(report)
 }
 
-fn write(out: &Path, files: &[File]) -> anyhow::Result<Report> {
+fn write(out: &Path, what: What, files: &[File]) -> anyhow::Result<Report> {
     let mut report = Report {
         text: String::new(),
         stale: false,
@@ -140,8 +146,67 @@ fn write(out: &Path, files: &[File]) -> anyhow::Result<Report> {
         report.text += &format!("wrote {shown}\n");
         report.stale = true;
     }
+    for path in left_over(out, what, files)? {
+        let shown = path.display();
+        fs::remove_file(&path).with_context(|| format!("can't remove {shown}"))?;
+        report.text += &format!("removed {shown}, which is made no more\n");
+        report.stale = true;
+    }
     report.text += &format!("{same} of {} files were up to date\n", files.len());
     Ok(report)
+}
+
+/// Where names of files come from the catalogue.
+fn named_by_catalogue(what: What) -> &'static str {
+    match what {
+        What::Rules => "prometheus/tests",
+        What::Dashboards => "grafana/dashboards",
+        What::Reference => "runbooks",
+    }
+}
+
+/// Whether such a file was made here. Dashboards can't say it of themselves: two are left out where
+/// the catalogue has nothing for them, and each has its name inside.
+fn is_made_here(what: What, name: &str, text: &str) -> bool {
+    match what {
+        What::Rules => text.starts_with("# Made by `kept generate rules`"),
+        What::Reference => {
+            let says = |line: &str| line.starts_with("<!-- Made by `kept generate reference`");
+            text.lines().take(4).any(says)
+        }
+        What::Dashboards => ["kept-promise", "kept-cart"].iter().any(|uid| {
+            name.strip_suffix(".json") == Some(uid) && text.contains(&format!("\"uid\": \"{uid}\""))
+        }),
+    }
+}
+
+/// What an earlier catalogue left and this one doesn't make, in the order of their names.
+fn left_over(out: &Path, what: What, files: &[File]) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = out.join(named_by_catalogue(what));
+    let shown = || format!("can't read {}", folder.display());
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(shown),
+    };
+    let mut left = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(shown)?;
+        let path = entry.path();
+        let is_made = files.iter().any(|file| out.join(&file.path) == path);
+        if is_made || !entry.file_type().with_context(shown)?.is_file() {
+            continue;
+        }
+        // What is no text is somebody else's.
+        let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        let name = entry.file_name();
+        let known = name.to_str().zip(std::str::from_utf8(&bytes).ok());
+        if known.is_some_and(|(name, text)| is_made_here(what, name, text)) {
+            left.push(path);
+        }
+    }
+    left.sort();
+    Ok(left)
 }
 
 /// The file's text; nothing if it isn't there.

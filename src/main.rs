@@ -100,9 +100,9 @@ enum Command {
     /// history. Exit codes: 0 if nothing broke, 1 at the first seed in which a check broke (it is
     /// printed with what went wrong and how to run it again), 2 for wrong usage.
     Simulate(simulate::Arguments),
-    /// Write rules, alerts, routes, runbooks and the reference page from the catalogue.
+    /// Write rules, alerts, routes, dashboards, runbooks and the reference page from the catalogue.
     ///
-    /// Only files that differ are written. Exit codes: 0 if all is written (with --check: up to
+    /// Only files that differ are written; what an earlier catalogue left of them is removed. Exit codes: 0 if all is written (with --check: up to
     /// date), 1 if not or if the configuration has problems, 2 for wrong usage.
     Generate(generate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.

@@ -2,7 +2,8 @@
 //!
 //! A shop that was stopped and is started again has new carts and orders; its history is sent to
 //! topics without records only, because elsewhere it would be late. Records keep the time at which
-//! the shop made them, however long Kafka is away.
+//! the shop made them, however long Kafka is away; so its topics have no LogAppendTime, which would
+//! make the history look delayed. A Kafka that isn't up yet is waited for, as `kept run` does.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -213,6 +214,7 @@ fn notes(settings: &ShopSettings) -> Vec<(EventTime, String)> {
 /// Creates the topics where they are missing; true: none of the shop's has a record.
 fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow::Result<bool> {
     let admin = Admin::new(client)?;
+    await_kafka(&admin, topics[0]);
     let wanted = topics.iter().map(|topic| (*topic, partitions));
     for (topic, partitions) in wanted.chain([(REJECTED, 1)]) {
         if admin.partitions(topic)?.is_none() {
@@ -235,6 +237,20 @@ fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow
         );
     }
     Ok(records == 0)
+}
+
+/// Waits until Kafka answers at all. Signals still end the process by themselves here.
+fn await_kafka(admin: &Admin, topic: &str) {
+    let mut is_told = false;
+    while let Err(error) = admin.partitions(topic) {
+        if !is_told {
+            say(&format!(
+                "Kafka does not answer: {error}. Asking again until it does; Ctrl-C ends it."
+            ));
+            is_told = true;
+        }
+        std::thread::sleep(TURN);
+    }
 }
 
 /// Waits until a topic has leaders; what Kafka can't answer in between is asked again.

@@ -238,8 +238,11 @@ fn state_is_observable(kept: &Kept) {
     let of_tasks = ["serving", "catching_up", "restoring", "fenced"].map(tasks);
     assert_eq!(of_tasks, [Some(3.0), Some(0.0), Some(0.0), Some(0.0)]);
     let events = |event| samples.get("kept_task_events_total", &[("event", event)]);
-    let of_tasks = ["serving", "foreign_commit", "totals_lost"].map(events);
-    assert_eq!(of_tasks, [Some(3.0), Some(0.0), Some(0.0)]);
+    // Where the second worker joins late, a task is served by one and then by the other.
+    let served = events("serving");
+    assert!(served.is_some_and(|count| count >= 3.0), "{served:?}");
+    let of_tasks = ["foreign_commit", "totals_lost"].map(events);
+    assert_eq!(of_tasks, [Some(0.0), Some(0.0)]);
     let gap = [("topic", shop::TOPIC.0)];
     assert_eq!(samples.sum("kept_log_gap_records_total", &gap), Some(0.0));
     let commits = samples.get("kept_commit_seconds_count", &[]);

@@ -73,6 +73,49 @@ fn a_check_writes_nothing_and_fails_when_a_file_is_stale() {
 }
 
 #[test]
+fn what_is_made_no_more_is_removed_and_what_is_somebody_s_is_left() {
+    let folder = Folder::new("left");
+    let own = [
+        "prometheus/tests/mine.yml",
+        "grafana/dashboards/kept-mine.json",
+        "runbooks/Mine.md",
+    ];
+    let gone = [
+        ("rules", "prometheus/tests/kpi-fulfilment.yml"),
+        ("dashboards", "grafana/dashboards/kept-promise.json"),
+        ("reference", "runbooks/PromiseStalled.md"),
+    ];
+    for (what, _) in gone {
+        let done = generate(what, &folder.0, &[]);
+        assert!(done.status.success(), "{}", said(&done));
+    }
+    for path in own {
+        fs::write(folder.0.join(path), "{ \"uid\": \"kept-mine\" }").expect("it is writable");
+    }
+    let config = folder.0.join("kept.toml");
+    let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n\
+                [catalogue]\npacks = [\"cart\"]\n";
+    fs::write(&config, text).expect("the folder is writable");
+    let config = config.display().to_string();
+    for (what, path) in gone {
+        let checked = generate(what, &folder.0, &["--config", &config, "--check"]);
+        assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
+        let line = format!("{path}, which is made no more");
+        assert!(said(&checked).contains(&line), "{}", said(&checked));
+        assert!(folder.0.join(path).exists(), "a check removes nothing");
+        let done = generate(what, &folder.0, &["--config", &config]);
+        assert!(done.status.success(), "{}", said(&done));
+        assert!(said(&done).contains(&line), "{}", said(&done));
+        assert!(!folder.0.join(path).exists(), "{path}");
+        let again = generate(what, &folder.0, &["--config", &config, "--check"]);
+        assert!(again.status.success(), "{}", said(&again));
+    }
+    for path in own {
+        assert!(folder.0.join(path).exists(), "{path} is not ours");
+    }
+}
+
+#[test]
 fn what_is_checked_in_is_what_the_command_writes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (what, folder) in [

@@ -164,6 +164,31 @@ fn it_asks_for_nothing_but_itself() {
     assert_eq!(seen.hosts(&own), [own.as_str()], "only we were asked");
 }
 
+/// What the test before relies on: a script that fails and a style that the policy forbids are said.
+#[test]
+fn a_broken_page_is_found_by_the_console() {
+    let folder = Folder::new("page-broken");
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"style-src 'none'\">";
+    let style = format!("{policy}<p style=\"color: red\">x</p>");
+    let broken = [
+        ("<script>nothing.here()</script>", "nothing is not defined"),
+        (style.as_str(), "Content Security Policy"),
+    ];
+    let browser = Browser::new("page-broken-profile");
+    let path = folder.path().join("broken.html");
+    let url = format!("file://{}", path.display());
+    for (body, expected) in broken {
+        std::fs::write(&path, format!("<!doctype html>{body}")).expect("the folder is writable");
+        let said = browser.visit(&url).console;
+        assert!(
+            said.iter().any(|line| line.contains(expected)),
+            "{body}: {said:?}"
+        );
+    }
+    std::fs::write(&path, "<!doctype html><p>whole</p>").expect("the folder is writable");
+    assert_eq!(browser.visit(&url).console, Vec::<String>::new());
+}
+
 #[test]
 fn it_fits_a_phone_and_is_dark_in_the_dark() {
     let demo = Demo::start("page-phone.log");

@@ -110,6 +110,20 @@ fn it_can_be_ended_while_kafka_is_away_and_its_queue_is_full() {
 }
 
 #[test]
+fn a_kafka_that_is_not_up_yet_is_waited_for() {
+    let mut kafka = Kafka::start_small();
+    kafka.stop();
+    let mut shop = start_at("shop-early.log", &kafka, "20", "1s");
+    until(LONG, "it says that it waits", || {
+        let ended = shop.ended();
+        assert!(ended.is_none(), "it ended:\n{}", shop.output());
+        shop.output().contains("Kafka does not answer")
+    });
+    kafka.restart();
+    await_open(&mut shop);
+}
+
+#[test]
 fn topics_that_don_t_fit_together_are_refused() {
     let kafka = Kafka::start();
     kafka.create_topic("shop.fulfilment", 2, &[]);

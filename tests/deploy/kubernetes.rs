@@ -111,6 +111,7 @@ fn problems(resources: &[Value]) -> Vec<String> {
         ("StatefulSet", "/spec/selector/matchLabels"),
         ("PodMonitor", "/spec/selector/matchLabels"),
         ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+        ("NetworkPolicy", "/spec/podSelector/matchLabels"),
     ];
     for (kind, pointer) in selectors {
         let selector = one(resources, kind).pointer(pointer).expect("it selects");
@@ -126,6 +127,7 @@ fn problems(resources: &[Value]) -> Vec<String> {
     let port = &container["ports"][0]["name"];
     let mut used = vec![&monitor["podMetricsEndpoints"][0]["port"]];
     used.push(&one(resources, "Service")["spec"]["ports"][0]["targetPort"]);
+    used.push(&one(resources, "NetworkPolicy")["spec"]["ingress"][0]["ports"][0]["port"]);
     let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
     used.extend(
         probes
@@ -261,7 +263,7 @@ fn a_label_of_a_prometheus_of_ones_own_can_be_added() {
 }
 
 /// A file below `base/`, a text in it, what it is replaced by, and what is said about that.
-const BROKEN: [(&str, &str, &str, &str); 16] = [
+const BROKEN: [(&str, &str, &str, &str); 18] = [
     (
         "kustomization.yml",
         "  - service.yml",
@@ -321,6 +323,18 @@ const BROKEN: [(&str, &str, &str, &str); 16] = [
         "maxUnavailable",
         "maxUnavailabel",
         "'maxUnavailabel' was unexpected",
+    ),
+    (
+        "networkpolicy.yml",
+        "name: kept\n  policyTypes",
+        "name: other\n  policyTypes",
+        "NetworkPolicy selects other pods",
+    ),
+    (
+        "networkpolicy.yml",
+        "port: http",
+        "port: web",
+        "a port has another name",
     ),
     (
         "podmonitor.yml",

@@ -150,3 +150,63 @@ fn url(text: &str) -> Result<String, String> {
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::alert::PROMISE_KEYS;
+
+    const PAGE: &str = include_str!("../../../docs/settings.md");
+    const KAFKA: &str = "[kafka]\nbrokers = \"k:1\"\ntopic = [{ name = \"shop.events\" }]\n";
+
+    /// The keys of the table below a title, in its order.
+    fn documented(title: &str) -> Vec<&'static str> {
+        let (_, section) = PAGE.split_once(title).expect("the title is there");
+        let section = section.split("\n## ").next().unwrap_or(section);
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split('`').next()).collect()
+    }
+
+    fn generation(more: &str) -> Generation {
+        let sources = crate::Sources {
+            path: "kept.toml",
+            text: &format!("{KAFKA}{more}"),
+            environment: &[],
+            files: &[],
+        };
+        let (settings, _) = crate::read(&sources).expect("a good configuration");
+        settings.generation
+    }
+
+    #[test]
+    fn each_key_is_on_the_page_of_settings_and_no_other() {
+        assert_eq!(documented("## `[generate]`"), KEYS);
+        let mut alert = documented("## `alert =");
+        let mut keys = PROMISE_KEYS;
+        alert.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(alert, keys);
+    }
+
+    #[test]
+    fn the_page_s_example_has_every_key_at_its_default() {
+        let (_, rest) = PAGE.split_once("```toml\n").expect("an example");
+        let (example, _) = rest.split_once("```").expect("its end");
+        for key in KEYS {
+            assert!(example.contains(&format!("\n{key} = ")), "{key}");
+        }
+        assert_eq!(generation(example), generation(""));
+        let changed = example.replace("15s", "16s");
+        assert_ne!(generation(&changed), generation(""), "it is read");
+    }
+
+    #[test]
+    fn the_page_s_thresholds_are_the_defaults() {
+        let promise = generation("").kpis;
+        let stalled = promise.iter().any(|kpi| {
+            (kpi.stalled_overdue, kpi.minimum_orders, kpi.minimum_events) == (10, 20, 20)
+                && kpi.missed_share == 0.5
+        });
+        assert!(stalled, "{promise:?}");
+    }
+}

@@ -149,10 +149,11 @@ fn inhibition(source: &[String], target: &[String], equal: &[&str]) -> Yaml {
 }
 
 fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
-    let named = |name: &str| equals("alertname", name);
-    let any = |names: &str| format!("alertname=~\"{names}\"");
     let critical = equals("severity", "critical");
-    let (of_kpi, whole) = ("kpi!=\"\"".to_owned(), equals("level", "all"));
+    // Kept's own warnings name a KPI too, where its limits are hit: they are no trouble of the shop,
+    // and nothing about the shop silences them.
+    let of_kpi = any("Promise.+|Target.+");
+    let whole = equals("level", "all");
     let mut place = vec!["job", "kpi", "level"];
     for kpi in &book.plan.kpis {
         for label in dimensions(kpi) {
@@ -162,7 +163,7 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
         }
     }
     let burns = "PromiseBudgetBurnsFast|PromiseBudgetBurnsSlowly";
-    vec![
+    let mut all = vec![
         // The whole shop has it: its regions need not say so too.
         inhibition(
             &[critical.clone(), of_kpi.clone(), whole],
@@ -192,21 +193,34 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
             &[named("PromiseBudgetBurnsSlowly")],
             &place,
         ),
-        // Blind: what was last seen of the shop is no reason to wake anybody.
-        inhibition(
-            &[any("KeptBehind|KeptNotReady")],
-            std::slice::from_ref(&of_kpi),
-            &["job"],
-        ),
-        // Its job is a label that the alert sets.
-        inhibition(
-            &[named("KeptAbsent")],
-            &[any("KeptDown|KeptNotReady|KeptBehind|KeptSnapshotOld")],
-            &["job"],
-        ),
-        inhibition(&[named("KeptAbsent")], &[of_kpi], &["job"]),
-        inhibition(&[named("KeptNotReady")], &[named("KeptBehind")], &["job"]),
+    ];
+    all.extend(blind(&of_kpi));
+    all
+}
+
+/// Blind: what was last seen of the shop is no reason to wake anybody.
+fn blind(of_kpi: &str) -> Vec<Yaml> {
+    let by_job = |source: &str, target: &str| {
+        inhibition(&[source.to_owned()], &[target.to_owned()], &["job"])
+    };
+    let behind = any("KeptBehind|KeptNotReady");
+    // Its job is a label that the alert sets.
+    let absent = named("KeptAbsent");
+    let explained = any("KeptDown|KeptNotReady|KeptBehind|KeptSnapshotOld");
+    vec![
+        by_job(&behind, of_kpi),
+        by_job(&absent, &explained),
+        by_job(&absent, of_kpi),
+        by_job(&named("KeptNotReady"), &named("KeptBehind")),
     ]
+}
+
+fn named(name: &str) -> String {
+    equals("alertname", name)
+}
+
+fn any(names: &str) -> String {
+    format!("alertname=~\"{names}\"")
 }
 
 fn receivers(book: &Book<'_>, owners: &[String]) -> Vec<Yaml> {

@@ -81,6 +81,17 @@ pub fn is_any(name: &str, values: &[&str]) -> String {
     }
 }
 
+/// A matcher of anything but the values.
+pub fn is_none(name: &str, values: &[&str]) -> String {
+    let any = is_any(name, values);
+    let rest = any.strip_prefix(name).unwrap_or(&any);
+    // `="a"` becomes `!="a"`, and `=~"a|b"` becomes `!~"a|b"`.
+    match rest.strip_prefix("=~") {
+        Some(values) => format!("{name}!~{values}"),
+        None => format!("{name}!{rest}"),
+    }
+}
+
 /// A regular expression that matches just this text, without a backslash.
 fn verbatim(text: &str) -> String {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | ' ' | ':');
@@ -157,6 +168,8 @@ mod tests {
     fn several_values_are_matched_word_for_word() {
         assert_eq!(is_any("type", &["a.b"]), "type=\"a.b\"");
         assert_eq!(is_any("type", &["a.b", "c|d"]), "type=~\"a[.]b|c[|]d\"");
+        assert_eq!(is_none("type", &["a.b"]), "type!=\"a.b\"");
+        assert_eq!(is_none("type", &["a", "b"]), "type!~\"a|b\"");
         assert_eq!(is("type", "a\"b\\"), "type=\"a\\\"b\\\\\"");
     }
 }

@@ -93,6 +93,14 @@ fn a_stalled_promise_says_whether_it_is_the_shop_or_the_pipe() {
     }
 }
 
+#[test]
+fn what_kept_says_of_itself_has_numbers_and_serves_topics_of_other_names() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts/kept.yml");
+    if let Err(said) = run(&promtool(), &["test", "rules"], &file) {
+        panic!("{said}");
+    }
+}
+
 /// promtool shows the texts of alerts that it does not expect: each alert fires once, unexpected.
 #[test]
 fn every_template_of_an_alert_can_be_filled_in() {

@@ -8,7 +8,8 @@ use crate::plan::{Kind, Window};
 use crate::text::section::Section;
 use crate::text::tree::Table;
 
-const PROMISE_KEYS: [&str; 5] = [
+/// All of them; other kinds have the first two.
+pub(crate) const PROMISE_KEYS: [&str; 5] = [
     "window",
     "minimum_events",
     "stalled_overdue",

@@ -3,7 +3,7 @@
 //!
 //! A file's definition takes the place of the pack's of the same id, so that users tune a pack.
 
-mod alert;
+pub(crate) mod alert;
 mod common;
 mod count;
 mod funnel;

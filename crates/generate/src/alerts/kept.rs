@@ -5,9 +5,10 @@
 use catalogue::metrics::kept;
 use events::Span;
 
-use super::{HEALTH_DASHBOARD, PAGE_KEEPS, TICKET_KEEPS};
+use super::text::asked;
+use super::{HEALTH_DASHBOARD, PAGE_KEEPS, TICKET_KEEPS, skew};
 use crate::book::Book;
-use crate::promql::{is, minutes, partition_max};
+use crate::promql::{is, is_any, minutes, partition_max};
 use crate::recording::kept as recorded;
 use crate::rule::{Alert, Severity};
 
@@ -27,22 +28,30 @@ pub fn alerts(book: &Book<'_>) -> Vec<Alert> {
     alerts.push(unowned(book));
     alerts.push(no_events(book));
     alerts.extend(inputs(book));
-    alerts.extend(skew(book));
+    alerts.extend(skew::alerts(book));
     alerts.extend(losses(book));
     alerts.push(state_lost(book));
     alerts
 }
 
-struct Say<'a> {
-    name: &'static str,
-    severity: Severity,
-    expression: String,
-    after: Span,
-    summary: &'a str,
-    description: &'a str,
+/// What one alert on Kept says, and when.
+pub struct Say<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// How much it wants of a person.
+    pub severity: Severity,
+    /// It fires while this has values.
+    pub expression: String,
+    /// How long it must have had values.
+    pub after: Span,
+    /// One line; a template.
+    pub summary: &'a str,
+    /// What happened, with numbers; a template.
+    pub description: &'a str,
 }
 
-fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
+/// The alert of that.
+pub fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
     let keep_firing = match say.severity {
         Severity::Critical => PAGE_KEEPS,
         Severity::Warning => TICKET_KEEPS,
@@ -64,43 +73,94 @@ fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
     }
 }
 
+/// Of the instances that Prometheus knows, how many answer; two numbers as templates.
+fn answering(job: &str) -> [String; 2] {
+    [
+        counted(&format!("count(up{{{job}}} == 1)")),
+        counted(&format!("count(up{{{job}}})")),
+    ]
+}
+
+/// The number that a query has, 0 without any.
+fn counted(query: &str) -> String {
+    format!("{{{{ with query `{query}` }}}}{{{{ . | first | value }}}}{{{{ else }}}}0{{{{ end }}}}")
+}
+
+/// What helps when nobody can open a link to Kept, since it is Kept that is gone.
+const BY_HAND: &str = "Start it again with the same configuration: it goes on from its last \
+                       snapshot and no number is lost; if it ends at once, the last line of its log \
+                       says why (Kafka, the configuration, memory).";
+
 fn presence(book: &Book<'_>) -> Vec<Alert> {
     let job = is("job", &book.generation.job);
-    let say = |say| alert(book, say);
+    let [alive, known] = answering(&job);
+    let say = |name, expression: String, after, summary, description: &str| {
+        let severity = match name {
+            "Watchdog" => Severity::Info,
+            _ => Severity::Critical,
+        };
+        let say = Say {
+            name,
+            severity,
+            expression,
+            after,
+            summary,
+            description,
+        };
+        alert(book, say)
+    };
+    let waiting = is_any("state", &["catching_up", "restoring", "fenced"]);
+    let waiting = counted(&format!("sum({}{{{job}, {waiting}}})", kept::TASKS.name));
     vec![
-        say(Say {
-            name: "Watchdog",
-            severity: Severity::Info,
-            expression: "vector(1)".to_owned(),
-            after: Span::ZERO,
-            summary: "Alerts reach you",
-            description: "Always firing. When it stops arriving, Prometheus or Alertmanager is down.",
-        }),
-        say(Say {
-            name: "KeptDown",
-            severity: Severity::Critical,
-            expression: format!("up{{{job}}} == 0"),
-            after: minutes(2),
-            summary: "Kept on {{ $labels.instance }} is down",
-            description: "Prometheus could not scrape {{ $labels.instance }} for 2m. Others take \
-                          over its partitions; alone, nobody watches the shop.",
-        }),
+        say(
+            "Watchdog",
+            "vector(1)".to_owned(),
+            Span::ZERO,
+            "Alerts reach you",
+            &format!(
+                "Always firing. When it stops arriving, Prometheus or Alertmanager is down. \
+                 {alive} of {known} instances of Kept answer."
+            ),
+        ),
+        say(
+            "KeptDown",
+            format!("up{{{job}}} == 0"),
+            minutes(2),
+            "Kept on {{ $labels.instance }} is down",
+            &format!(
+                "Prometheus could not scrape {{{{ $labels.instance }}}} for 2m; {alive} of {known} \
+                 instances answer. They take over its partitions; if none does, nobody watches the \
+                 shop. {BY_HAND} The runbook's link may lead to Kept itself: the same text is \
+                 docs/runbooks/KeptDown.md in its repository."
+            ),
+        ),
         absent(book, &job),
-        say(Say {
-            name: "KeptNotReady",
-            severity: Severity::Critical,
-            expression: format!("{} == 0", recorded::serving()),
-            after: minutes(5),
-            summary: "Kept runs, but serves no partition",
-            description: "For 5m no instance of job {{ $labels.job }} has served a partition: the \
-                          KPIs are absent. /readyz of an instance says what it waits for.",
-        }),
+        say(
+            "KeptNotReady",
+            format!("{} == 0", recorded::serving()),
+            minutes(5),
+            "Kept runs, but serves no partition",
+            &format!(
+                "For 5m no instance of job {{{{ $labels.job }}}} has served a partition: the KPIs \
+                 are absent. {alive} of {known} instances answer, and {waiting} tasks are restored, \
+                 catch up or are fenced. /readyz of an instance says what it waits for."
+            ),
+        ),
     ]
 }
 
 /// A comparison leaves `absent` without labels: the job is set here, so that this alert and those
 /// that it silences are of one group and one page.
 fn absent(book: &Book<'_>, job: &str) -> Alert {
+    let [_, known] = answering(job);
+    let before = counted(&format!("count(up{{{job}}} offset 1h == 1)"));
+    let description = format!(
+        "Prometheus knows {known} targets of Kept and none has answered for 2m ({before} answered an \
+         hour ago): the shop's promise is not watched, and alerts on its KPIs can't fire. With 0 \
+         targets look at Prometheus' own configuration, else at what all instances share. {BY_HAND} \
+         The runbook's link may lead to Kept itself: the same text is docs/runbooks/KeptAbsent.md in \
+         its repository."
+    );
     let mut alert = alert(
         book,
         Say {
@@ -109,8 +169,7 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
             expression: format!("absent(up{{{job}}} == 1)"),
             after: minutes(2),
             summary: "No Kept is scraped at all",
-            description: "Prometheus has no living target of Kept for 2m: the shop's promise is \
-                          not watched, and alerts on its KPIs can't fire.",
+            description: &description,
         },
     );
     alert.labels.push(("job", book.generation.job.clone()));
@@ -119,8 +178,8 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
 
 fn progress(book: &Book<'_>) -> Vec<Alert> {
     let say = |say| alert(book, say);
-    let clock = partition_max(kept::CLOCK.name);
-    let ten = recorded::TEN;
+    let unfollowed = format!("sum({}{{job=%q}})", recorded::entities_overflow());
+    let unfollowed = asked(&unfollowed, "$labels.job", "humanize");
     vec![
         say(Say {
             name: "KeptBehind",
@@ -132,22 +191,7 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
                           are not served yet (one may be both). Their numbers are old: alerts on \
                           promises are silent until it has caught up.",
         }),
-        say(Say {
-            name: "KeptClockStalled",
-            severity: Severity::Warning,
-            expression: format!(
-                "{clock} - {clock} offset {ten} == 0\n\
-                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
-                 unless on (job) {behind} > 0",
-                events = recorded::topic_events(ten),
-                behind = recorded::behind()
-            ),
-            after: minutes(5),
-            summary: "The clock of {{ $labels.topic }}/{{ $labels.partition }} stands still",
-            description: "Partition {{ $labels.partition }} of {{ $labels.topic }} has had no newer \
-                          event for 10m while its topic goes on: its promises are not judged and its \
-                          windows wait.",
-        }),
+        clock_stalled(book),
         say(Say {
             name: "KeptSnapshotOld",
             severity: Severity::Warning,
@@ -167,10 +211,43 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
             expression: format!("min {} ({}) == 0", book.without(&[]), kept::EXACT.name),
             after: minutes(1),
             summary: "Numbers of {{ $labels.topic }}/{{ $labels.partition }} are not exact",
-            description: "A limit of open or held entities was hit: some events were not followed, \
-                          and counts may be too low until the task is rebuilt.",
+            description: &format!(
+                "A limit of open or held entities was hit: {unfollowed} events were not followed in \
+                 the last 1h, and counts may be too low until the task is rebuilt."
+            ),
         }),
     ]
+}
+
+fn clock_stalled(book: &Book<'_>) -> Alert {
+    let clock = partition_max(kept::CLOCK.name);
+    let ten = recorded::TEN;
+    let place = "$labels.job $labels.topic $labels.partition";
+    let records = format!("{}{{job=%q,topic=%q}}", recorded::topic_events(ten));
+    let records = asked(&records, "$labels.job $labels.topic", "humanize");
+    let age = format!("time() - {clock}{{job=%q,topic=%q,partition=%q}}");
+    let age = asked(&age, place, "humanizeDuration");
+    alert(
+        book,
+        Say {
+            name: "KeptClockStalled",
+            severity: Severity::Warning,
+            expression: format!(
+                "{clock} - {clock} offset {ten} == 0\n\
+                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
+                 unless on (job) {behind} > 0",
+                events = recorded::topic_events(ten),
+                behind = recorded::behind()
+            ),
+            after: minutes(5),
+            summary: "The clock of {{ $labels.topic }}/{{ $labels.partition }} stands still",
+            description: &format!(
+                "Partition {{{{ $labels.partition }}}} of {{{{ $labels.topic }}}} has had no newer \
+                 event for 10m, while its topic had {records} records; its clock is {age} behind: its \
+                 promises are not judged and its windows wait."
+            ),
+        },
+    )
 }
 
 /// Old by partition; or, where a store never worked and no partition has a time to be old by, only
@@ -289,38 +366,6 @@ fn inputs(book: &Book<'_>) -> Vec<Alert> {
         }),
     ]
 }
-
-/// Producers whose events come from the future, or so late that all of them are late; the limit is
-/// each topic's own lateness.
-fn skew(book: &Book<'_>) -> Vec<Alert> {
-    let delay = recorded::mean_delay();
-    let topics = book.plan.topics.iter().map(|topic| {
-        let matcher = is("topic", &topic.name);
-        let late = topic.lateness.seconds();
-        let expression =
-            format!("{delay}{{{matcher}}} > {late}\nor {delay}{{{matcher}}} < -{AHEAD_SECONDS}");
-        let mut alert = alert(
-            book,
-            Say {
-                name: "KeptProducerSkewed",
-                severity: Severity::Warning,
-                expression,
-                after: minutes(5),
-                summary: "Events of {{ $labels.source }} are {{ $value | humanizeDuration }} old on arrival",
-                description: "Over 10m the events of {{ $labels.source }} on {{ $labels.topic }} \
-                              reached Kafka {{ $value | humanizeDuration }} after they happened, by \
-                              the producer's own clock (below 0: before). Its clock is wrong, or it \
-                              holds events back; it is the pipe, not the shop.",
-            },
-        );
-        alert.labels.push(("limit", format!("{}", topic.lateness)));
-        alert
-    });
-    topics.collect()
-}
-
-/// Clocks of servers differ by milliseconds; of those without time synchronisation by more.
-const AHEAD_SECONDS: i64 = 2;
 
 fn losses(book: &Book<'_>) -> Vec<Alert> {
     let say = |say| alert(book, say);

@@ -5,25 +5,28 @@
 //! silences the latter when the whole shop has the same trouble.
 
 use catalogue::metrics::SeriesId;
-use catalogue::plan::{END_STEP, Keyed, Kpi, KpiId, Promise};
+use catalogue::plan::{Kpi, KpiId, Promise};
 use events::Span;
 
 use super::burn::{Burn, fewest, pairs};
-use super::text::{pipe, place, shop_or_pipe, worst};
-use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, unless_behind};
+use super::text::{place, shop_or_pipe, worst};
+use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, missing, unless_behind};
 use crate::book::{Book, FAST};
-use crate::promql::{Level, increase, is_any, minutes, number, sum};
-use crate::recording::kept::{TEN, events_by_type};
-use crate::recording::promise::{Shares, missing_window, stall_window};
+use crate::promql::{Level, increase, minutes, number, sum};
+use crate::recording::promise::{Shares, stall_window};
 use crate::rule::{Alert, Severity};
 
 /// A promise that alerts are made of.
-#[derive(Clone, Copy)]
-struct Subject<'a> {
-    book: &'a Book<'a>,
-    id: KpiId,
-    kpi: &'a Kpi,
-    promise: &'a Promise,
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The catalogue.
+    pub book: &'a Book<'a>,
+    /// The promise's KPI.
+    pub id: KpiId,
+    /// Likewise.
+    pub kpi: &'a Kpi,
+    /// The promise itself.
+    pub promise: &'a Promise,
 }
 
 /// All of one promise.
@@ -43,14 +46,16 @@ pub fn alerts<'a>(book: &'a Book<'a>, id: KpiId, kpi: &'a Kpi, promise: &'a Prom
             Level::All => &pairs[..],
             Level::Part => &pairs[..1],
         };
-        alerts.extend(shown.iter().map(|burn| subject.burns(*level, burn)));
+        let apart = shown.iter().filter(|burn| !subject.is_missed(burn));
+        alerts.extend(apart.map(|burn| subject.burns(*level, burn)));
     }
-    alerts.extend(subject.missing());
+    alerts.extend(missing::alerts(&subject));
     alerts
 }
 
 impl Subject<'_> {
-    fn alert(&self, name: &'static str, level: Level, severity: Severity) -> Alert {
+    /// What all of them share; expression and texts are still empty.
+    pub fn alert(&self, name: &'static str, level: Level, severity: Severity) -> Alert {
         Alert {
             name,
             expression: String::new(),
@@ -75,7 +80,7 @@ impl Subject<'_> {
     /// What every description ends with.
     fn why(&self, level: Level) -> String {
         let worst = worst(self.book, self.kpi, self.promise, level);
-        format!("{}{worst}", shop_or_pipe(self.book, self.kpi))
+        format!("{}{worst}", shop_or_pipe(self.book, self.kpi, self.promise))
     }
 
     fn stalled(&self, level: Level) -> Alert {
@@ -134,6 +139,13 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether a pair asks what `PromiseMissed` asks already: so it is with a generous objective, or
+    /// with a share that somebody has set so.
+    fn is_missed(&self, burn: &Burn) -> bool {
+        let missed = number(self.book.alerting(self.id).missed_share);
+        burn.long == FAST && burn.short == FAST && number(burn.share) == missed
+    }
+
     fn burns(&self, level: Level, burn: &Burn) -> Alert {
         let Subject { book, kpi, .. } = self;
         let shares = Shares::new(book, kpi, level);
@@ -176,54 +188,6 @@ impl Subject<'_> {
                  the promise{goes_on}; {allowed} % may. More than \
                  {rate} times that fires this. {}",
                 self.why(level)
-            ),
-            ..alert
-        }
-    }
-
-    /// One alert for each event that ends the promise or one of its steps.
-    fn missing(&self) -> Vec<Alert> {
-        let steps = self.promise.steps.iter().map(|step| {
-            let owner = step.owner.clone();
-            (&step.event, step.name.as_str(), owner)
-        });
-        let end = (&self.promise.end, END_STEP, None);
-        steps
-            .chain([end])
-            .map(|(event, step, owner)| self.missing_event(event, step, owner))
-            .collect()
-    }
-
-    fn missing_event(&self, event: &Keyed, step: &str, owner: Option<String>) -> Alert {
-        let Subject { book, kpi, .. } = self;
-        let (window, within) = (missing_window(self.promise), self.promise.within);
-        let types = book.types(&event.event);
-        let arrived = format!("{}{{{}}}", events_by_type(), is_any("type", &types));
-        let ends = if window == TEN {
-            arrived
-        } else {
-            format!("max_over_time({arrived}[{window}])")
-        };
-        // Those that started a limit ago: what should follow them is due by now.
-        let started = increase("job", &book.metric(kpi, SeriesId::Started), window);
-        let names = types.join(", ");
-        let least = book.alerting(self.id).minimum_orders;
-        let mut alert = self.alert("PromiseEventsMissing", Level::All, Severity::Warning);
-        alert.labels.push(("step", step.to_owned()));
-        alert.owner = owner.unwrap_or(alert.owner);
-        let help = &kpi.help;
-        Alert {
-            expression: format!(
-                "{started} offset {within} >= {least}\nunless sum without (type) ({ends}) > 0\n{}",
-                unless_behind(kpi, Level::All, &[])
-            ),
-            after: minutes(5),
-            summary: format!("{help}: no {names} for {window}"),
-            description: format!(
-                "{{{{ $value | humanize }}}} orders that started in {window} are due since their limit \
-                 of {within}, and in the last {window} not one {names} arrived: either that service \
-                 has stopped, or its events don't reach Kafka. {}",
-                pipe(book, kpi)
             ),
             ..alert
         }

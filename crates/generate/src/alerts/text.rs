@@ -7,13 +7,13 @@ use catalogue::plan::{Kpi, Promise};
 
 use crate::book::{Book, HOUR};
 use crate::promql::{Level, dimensions, increase, sum};
-use crate::recording::{kept, promise};
+use crate::recording::promise;
 
-/// The value of one series of this job, shown by a function like `humanizeDuration`.
-fn asked(query: &str, shown: &str) -> String {
-    // Labels of the alert are those of its job; other clusters have jobs of their own name.
+/// The value of one series, shown by a function like `humanizeDuration`; each `%q` of the query is
+/// one of the alert's labels. Other clusters have jobs of their own name.
+pub fn asked(query: &str, labels: &str, shown: &str) -> String {
     format!(
-        "{{{{ with query (printf `{query}` $labels.job) }}}}\
+        "{{{{ with query (printf `{query}` {labels}) }}}}\
          {{{{ . | first | value | {shown} }}}}{{{{ else }}}}unknown{{{{ end }}}}"
     )
 }
@@ -34,30 +34,32 @@ pub fn place(kpi: &Kpi, level: Level) -> String {
 
 /// Whether there are signs that it is the pipe, with the numbers that say so. Never that it is the
 /// shop: events that are not sent at all leave no sign here.
-pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi) -> String {
+pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String {
     let signs = promise::pipe_signs(book, kpi);
     format!(
         "{{{{ with query (printf `{signs}{{job=%q}}` $labels.job) }}}}\
          {{{{ if gt (. | first | value) 0.0 }}}}It may be the pipe: look there first. \
          {{{{ else }}}}No sign of a late pipe; whether the events are sent at all, Kept can't see. \
          {{{{ end }}}}{{{{ end }}}}{}",
-        pipe(book, kpi)
+        pipe(book, kpi, definition)
     )
 }
 
-/// The numbers of the pipe, without a verdict.
-pub fn pipe(book: &Book<'_>, kpi: &Kpi) -> String {
+/// The numbers of the pipe that the promise hangs on, without a verdict.
+pub fn pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String {
     let lag = asked(
-        &format!("{}{{job=%q}}", kept::worst_lag()),
+        &format!("{}{{job=%q}}", promise::lag(book, kpi, definition)),
+        "$labels.job",
         "humanizeDuration",
     );
     let too_early = increase("job", &book.metric(kpi, SeriesId::JudgedTooEarly), HOUR);
-    let too_early = asked(&format!("{too_early}{{job=%q}}"), "humanize");
+    let too_early = format!("{too_early}{{job=%q}}");
+    let too_early = asked(&too_early, "$labels.job", "humanize");
     let delay = format!(
-        "{{{{ with query (printf `topk(1, {}{{job=%q}})` $labels.job) }}}}\
+        "{{{{ with query (printf `topk(1, {})` $labels.job) }}}}\
          {{{{ . | first | value | humanizeDuration }}}} from {{{{ . | first | label \"source\" }}}}\
          {{{{ else }}}}unknown{{{{ end }}}}",
-        kept::mean_delay()
+        promise::delay(book, definition, Some("job=%q"))
     );
     format!(
         "Pipe: lag {lag}, slowest source {delay}, judged too early in the last hour {too_early}."

@@ -17,6 +17,10 @@ use crate::recording::ratio;
 /// Why there is nothing.
 const NONE: &str = "nothing was counted below the line";
 
+/// Nothing counts orders by currency.
+const PARTS: &str = " Each currency over what is counted in all of them: where there are several, the \
+                     lines are parts of one average, not the average of each.";
+
 /// What the description of every KPI says.
 fn about(book: &Book<'_>, kpi: &Kpi, text: &str) -> String {
     let owner = book.owner(kpi);
@@ -86,7 +90,8 @@ fn unit(kpi: &Kpi) -> Unit {
 pub fn of_ratio(pick: &Pick<'_>, definition: &Ratio) -> Panel {
     let Pick { book, kpi, .. } = *pick;
     let money = |part| ratio::has_currency(book, part);
-    let by_currency = money(&definition.numerator) || money(&definition.denominator);
+    let sides = [&definition.numerator, &definition.denominator].map(money);
+    let by_currency = sides[0] || sides[1];
     let all = Pick::all(book, kpi);
     let queries = kpi.windows.iter().map(|window| {
         let name = ratio::name(book, kpi, all.level(), window.length);
@@ -97,15 +102,19 @@ pub fn of_ratio(pick: &Pick<'_>, definition: &Ratio) -> Panel {
         let query = Query::new(legend, all.select(&name, &[])).empty(NONE);
         long(query, window.length)
     });
-    let text = about(
-        book,
-        kpi,
-        "Over all dimensions, by arrival, a line a window.",
-    );
-    let panel = Panel::new(Show::Lines, unit(kpi), kpi.help.clone(), text)
-        .queries(queries)
-        .queries(lines(book, kpi))
-        .runbooks(runbooks(kpi));
+    let mut text = "Over all dimensions, by arrival, a line a window.".to_owned();
+    if sides == [true, false] {
+        text += PARTS;
+    }
+    let panel = Panel::new(
+        Show::Lines,
+        unit(kpi),
+        kpi.help.clone(),
+        about(book, kpi, &text),
+    )
+    .queries(queries)
+    .queries(lines(book, kpi))
+    .runbooks(runbooks(kpi));
     colored(panel, kpi.target)
 }
 

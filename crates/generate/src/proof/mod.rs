@@ -6,6 +6,7 @@ mod kept;
 mod kept_records;
 mod kept_state;
 mod lab;
+mod missing;
 mod promise;
 mod records;
 mod targets;

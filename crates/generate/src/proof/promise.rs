@@ -7,12 +7,11 @@ use events::Span;
 
 use super::lab::{Test, constant, pairs, rising};
 use super::world::World;
-use super::{LONG_STEP, SHORT_AT};
+use super::{LONG_STEP, SHORT_AT, missing};
 use crate::alerts::burn::{Burn, pairs as burns};
 use crate::alerts::promise::alerts;
 use crate::book::{Book, HOUR};
 use crate::promql::{days, hours, minutes};
-use crate::recording::promise::stall_window;
 use crate::rule::Alert;
 
 /// Orders of a step that shares are made of: an edge is as sharp as one of them.
@@ -29,9 +28,9 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
     let alerting = book.alerting(id);
     let mut short = subject.stalled(alerting.stalled_overdue);
     short.extend(subject.missed(alerting.missed_share, alerting.minimum_orders));
-    short.extend(subject.missing(alerting.minimum_orders));
+    short.extend(missing::tests(&subject, alerting.minimum_orders));
     let mut long = Vec::new();
-    for burn in burns(promise) {
+    for burn in subject.pairs() {
         let tests = subject.burns(&burn, alerting.minimum_orders);
         if burn.long > HOUR {
             long.extend(tests);
@@ -39,34 +38,44 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
             short.extend(tests);
         }
     }
-    short.push(subject.burn_is_over());
+    short.extend(subject.burn_is_over());
     short.extend(subject.the_whole_speaks_first());
     (short, long)
 }
 
 /// What a shop shows in one part, one partition.
 #[derive(Clone, Copy, Default)]
-struct Scene {
-    kept: u64,
-    broken: u64,
-    unjudged: u64,
-    started: u64,
-    completed: u64,
-    overdue: u64,
+pub struct Scene {
+    /// Kept in each step.
+    pub kept: u64,
+    /// Broken in each step.
+    pub broken: u64,
+    /// Overdue all the time and not judged.
+    pub unjudged: u64,
+    /// Started in each step.
+    pub started: u64,
+    /// Completed in each step.
+    pub completed: u64,
+    /// Overdue all the time.
+    pub overdue: u64,
     /// Tasks that catch up.
-    behind: u64,
+    pub behind: u64,
 }
 
-struct Subject<'a> {
-    book: &'a Book<'a>,
-    kpi: &'a Kpi,
-    promise: &'a Promise,
+/// A promise with its alerts.
+pub struct Subject<'a> {
+    /// The catalogue.
+    pub book: &'a Book<'a>,
+    /// The promise's KPI.
+    pub kpi: &'a Kpi,
+    /// The promise itself.
+    pub promise: &'a Promise,
     alerts: Vec<Alert>,
 }
 
 impl Subject<'_> {
     /// Those of a name, at every level; of one window, if it is named.
-    fn named(&self, name: &str, window: Option<Span>) -> Vec<&Alert> {
+    pub fn named(&self, name: &str, window: Option<Span>) -> Vec<&Alert> {
         let window = window.map(|window| window.to_string());
         let fits = |alert: &&Alert| {
             let found = alert.labels.iter().find(|label| label.0 == "window");
@@ -76,7 +85,20 @@ impl Subject<'_> {
         self.alerts.iter().filter(fits).collect()
     }
 
-    fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
+    /// The pairs that have an alert: one that asks what `PromiseMissed` asks has none.
+    fn pairs(&self) -> Vec<Burn> {
+        let has_alert = |burn: &Burn| {
+            let window = Some(burn.long);
+            let names = ["PromiseBudgetBurnsFast", "PromiseBudgetBurnsSlowly"];
+            names
+                .iter()
+                .any(|name| !self.named(name, window).is_empty())
+        };
+        burns(self.promise).into_iter().filter(has_alert).collect()
+    }
+
+    /// A shop that goes on in one way until the end.
+    pub fn scene(&self, what: &str, step: Span, until: Span, scene: Scene) -> Test {
         let name = format!("{}: {what}", self.kpi.id);
         let mut test = Test::new(name, step);
         let steps = test.steps(until);
@@ -167,7 +189,7 @@ impl Subject<'_> {
         let alerts = self.named("PromiseMissed", None);
         let (above, below) = around(share);
         // A single broken order among the fewest must be less than the share.
-        let least = least.max((1.0 / share) as u64 + 1);
+        let least = least.max(fewest(1, share));
         let at = minutes(9);
         let edge = |what: &str, scene, yes| self.edge(&alerts, what, scene, at, yes);
         let waiting = |unjudged| Scene {
@@ -202,8 +224,7 @@ impl Subject<'_> {
         };
         let (above, below) = around(burn.share);
         // A single broken order (or the tenth) among these is below the share: so many, and one more.
-        let few = burn.broken as f64;
-        let fewest = least.max((few / burn.share) as u64 + 1);
+        let fewest = least.max(fewest(burn.broken, burn.share));
         let waiting = |unjudged| Scene {
             unjudged,
             ..Scene::default()
@@ -224,9 +245,12 @@ impl Subject<'_> {
 
     /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
     /// minutes say that it is over.
-    fn burn_is_over(&self) -> Test {
+    fn burn_is_over(&self) -> Option<Test> {
         let fastest = burns(self.promise)[0].long;
         let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest));
+        if alerts.is_empty() {
+            return None;
+        }
         let what = "PromiseBudgetBurnsFast is silent: the trouble is over";
         let step = self.book.generation.interval;
         let mut test = self.scene(what, step, minutes(4), Scene::default());
@@ -257,7 +281,7 @@ impl Subject<'_> {
             test.fires(between, whole, true);
             test.fires(between, part, false);
         }
-        test
+        Some(test)
     }
 
     /// All and a part have the same trouble since the same moment; nothing to show where a promise
@@ -277,74 +301,13 @@ impl Subject<'_> {
         test.fires(minutes(4), part, true);
         Some(test)
     }
-
-    /// One that follows orders of ten minutes or more, which started a limit ago.
-    fn missing(&self, least: u64) -> Vec<Test> {
-        let events = self.promise.steps.iter().map(|step| &step.event);
-        let events = events.chain([&self.promise.end]);
-        let alerts = self.named("PromiseEventsMissing", None);
-        let within = self.promise.within;
-        let window = stall_window(self.promise).max(minutes(10));
-        // All are due, and have been for as long as is waited.
-        let late = Span(within.0 + window.0 + minutes(10).0);
-        let mut tests = Vec::new();
-        for (alert, event) in alerts.into_iter().zip(events) {
-            let ends = self.book.types(&event.event);
-            let cases = [
-                ("starts flow, it doesn't", least, None, late, true),
-                ("it flows", least, ends.last(), late, false),
-                ("too few starts", 0, None, late, false),
-                ("nothing is due yet", least, None, within, false),
-            ];
-            for (what, started, flowing, at, yes) in cases {
-                let verdict = if yes { "fires" } else { "is silent" };
-                let what = format!("{} of {} {verdict}: {what}", alert.name, ends.join(", "));
-                let scene = Scene {
-                    started,
-                    ..Scene::default()
-                };
-                let mut test = self.scene(&what, self.book.generation.interval, at, scene);
-                let steps = test.steps(at);
-                if started == 0 {
-                    self.give_few_starts(&mut test, least * 9 / 10, steps);
-                }
-                if let Some(flowing) = flowing {
-                    give_events(&mut test, flowing, rising(1, steps));
-                }
-                test.fires(at, alert, yes);
-                tests.push(test);
-            }
-        }
-        tests
-    }
-
-    /// Fewer than are needed, all at once and early enough to be seen for long; a tenth less, since
-    /// an increase is drawn out to the whole window.
-    fn give_few_starts(&self, test: &mut Test, some: u64, steps: u64) {
-        let part = World::parts(self.kpi).swap_remove(0);
-        let mut labels = vec![("job", "kept"), ("instance", "one:9464")];
-        labels.extend(pairs(&part));
-        labels.push(("partition", "1"));
-        let jump = test.steps(minutes(8));
-        let few = format!("0+0x{jump} {some}+0x{}", steps - jump - 1);
-        let name = self.book.metric(self.kpi, SeriesId::Started);
-        test.give(&name, &labels, few);
-    }
 }
 
-/// Events of a type; each call is another source.
-fn give_events(test: &mut Test, type_name: &str, values: String) {
-    let source = format!("/source/{}", values.len());
-    let labels = [
-        ("job", "kept"),
-        ("instance", "one:9464"),
-        ("topic", "shop.events"),
-        ("partition", "0"),
-        ("type", type_name),
-        ("source", &source),
-        ("outcome", "used"),
-    ];
-    test.give(own::EVENTS.name, &labels, values);
+/// The least orders of which so many are less than the share, found by counting.
+pub fn fewest(some: u64, share: f64) -> u64 {
+    let is_less = |all: &u64| (some as f64) < *all as f64 * share * (1.0 - 1e-9);
+    let found = (some..).find(is_less);
+    found.expect("a share is above 0")
 }
 
 /// The least broken orders of many that are more than the share, and the most that are fewer.

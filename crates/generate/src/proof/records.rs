@@ -1,15 +1,19 @@
 //! The numbers of the recording rules of each kind of KPI.
 
+use std::collections::BTreeSet;
+
 use catalogue::metrics::SeriesId;
 use catalogue::plan::{Count, END_STEP, Funnel, Kind, Kpi, KpiId, Part, Promise, Ratio, Unit};
 use events::Span;
 
-use super::lab::{Labels, Test, constant, pairs};
+use super::lab::{Labels, Test, constant, pairs, rising};
 use super::world::{Given, World, label};
 use crate::book::{Book, FAST, HOUR};
 use crate::promql::{Level, minutes};
 use crate::recording::counters::is_long;
-use crate::recording::promise::{PART_SHARES, QUANTILES, SHARES, Shares, pipe_signs, stall_window};
+use crate::recording::promise::{
+    PART_SHARES, QUANTILES, SHARES, Shares, lag, pipe_signs, stall_window,
+};
 use crate::recording::{kept, ratio};
 
 /// The test of all recording rules of one KPI over short or long windows; nothing when it has none.
@@ -61,7 +65,7 @@ fn of_promise(world: &mut World<'_>, promise: &Promise) {
     let [kept, broken] = ["kept", "broken"].map(|result| judged(world, result));
     let unjudged = world.gauge(&book.metric(kpi, SeriesId::OverdueUnjudged), &none);
     shares(world, &kept, &broken, &unjudged);
-    signs(world, &too_early, &broken);
+    signs(world, promise, &too_early, &broken);
     gauges(world, promise);
     let duration = book.metric(kpi, SeriesId::Duration);
     world.histogram(&duration, &none, &promise.edges, &QUANTILES);
@@ -129,28 +133,51 @@ fn ratios(above: &Given, below: &Given, level: Level) -> Vec<f64> {
     }
 }
 
-/// A lag of 45 seconds is one sign; too many orders judged too early another.
-fn signs(world: &mut World<'_>, too_early: &Given, broken: &Given) {
+/// A lag of 45 seconds is one sign; too many orders judged too early another. Another topic lags
+/// more and has a late source: two signs for a promise that reads all topics, whatever they are
+/// called, and none for one that reads others.
+fn signs(world: &mut World<'_>, promise: &Promise, too_early: &Given, broken: &Given) {
     if world.long {
         return;
     }
-    let labels = [
+    let (book, at, steps) = (world.book, world.at, world.test.steps(world.at));
+    let start = &book.plan.topics[usize::from(promise.start.event.topic.0)].name;
+    for (topic, seconds) in [(start.as_str(), 45.0), ("elsewhere", 100.0)] {
+        let lag = catalogue::metrics::kept::LAG_SECONDS.name;
+        let labels = in_topic(topic);
+        world.test.give(lag, &labels, constant(seconds, steps));
+    }
+    for (part, rate) in [("sum", 90_000), ("count", 10)] {
+        let name = format!("{}_{part}", catalogue::metrics::kept::DELAY.name);
+        let mut labels = in_topic("elsewhere").to_vec();
+        labels.push(("source", "/late"));
+        world.test.give(&name, &labels, rising(rate, steps));
+    }
+    let job = [("job", "kept")];
+    let keyed = [&promise.start, &promise.end].into_iter();
+    let steps = promise.steps.iter().map(|step| &step.event);
+    let read: BTreeSet<u16> = (keyed.chain(&promise.cancel).chain(steps))
+        .map(|keyed| keyed.event.topic.0)
+        .collect();
+    let reads_all = read.len() == book.plan.topics.len();
+    let early = too_early.all * 10 > broken.all;
+    let signs = 1 + u32::from(early) + u32::from(reads_all);
+    let name = pipe_signs(book, world.kpi);
+    world.test.records(at, &name, &job, f64::from(signs));
+    world.test.records(at, &kept::worst_lag(), &job, 100.0);
+    if !reads_all {
+        let name = lag(book, world.kpi, promise);
+        world.test.records(at, &name, &job, 45.0);
+    }
+}
+
+fn in_topic(topic: &str) -> [(&str, &str); 4] {
+    [
         ("job", "kept"),
         ("instance", "one:9464"),
-        ("topic", "t"),
+        ("topic", topic),
         ("partition", "0"),
-    ];
-    let steps = world.test.steps(world.at);
-    let lag = catalogue::metrics::kept::LAG_SECONDS.name;
-    world.test.give(lag, &labels, constant(45.0, steps));
-    let early = too_early.all * 10 > broken.all;
-    let name = pipe_signs(world.book, world.kpi);
-    let at = world.at;
-    let signs = if early { 2.0 } else { 1.0 };
-    world.test.records(at, &name, &[("job", "kept")], signs);
-    world
-        .test
-        .records(at, &kept::worst_lag(), &[("job", "kept")], 45.0);
+    ]
 }
 
 fn gauges(world: &mut World<'_>, promise: &Promise) {

@@ -5,7 +5,8 @@ use catalogue::metrics::{LONGEST_WITH_OPEN, SeriesId};
 use catalogue::plan::{Kind, Kpi, KpiId, Part, Ratio};
 use events::Span;
 
-use super::lab::{Labels, Test, constant, pairs, rising};
+use super::lab::{Labels, Test, constant, pairs};
+use super::promise::fewest;
 use super::world::{World, label};
 use crate::alerts::target::alerts;
 use crate::book::{Book, HOUR};
@@ -62,6 +63,20 @@ impl Subject<'_> {
 
     fn least(&self) -> u64 {
         self.book.alerting(self.id).minimum_events
+    }
+
+    /// So many that a single one more, or less, is below the limit alone.
+    fn least_of_share(&self) -> u64 {
+        let share = if self.sign > 0.0 {
+            self.limit
+        } else {
+            1.0 - self.limit
+        };
+        if share > 0.0 && share < 1.0 {
+            self.least().max(fewest(1, share))
+        } else {
+            self.least()
+        }
     }
 
     fn edge(&self, what: &str, at: Span, yes: bool) -> (Test, Span) {
@@ -163,15 +178,13 @@ impl Subject<'_> {
         };
         let stages = [&funnel.stages[0], &funnel.stages[funnel.stages.len() - 1]];
         let at_limit = self.limit * MANY as f64;
+        let worst = if self.sign > 0.0 { 1e6 } else { 0.0 };
+        let least = self.least_of_share() as f64;
         let cases = [
             ("at the limit", MANY as f64, at_limit, false),
             ("one beyond it", MANY as f64, at_limit + self.sign, true),
-            (
-                "one entity too few",
-                (self.least() - 1) as f64,
-                if self.sign > 0.0 { 1e6 } else { 0.0 },
-                false,
-            ),
+            ("just enough entities", least, worst, true),
+            ("one entity too few", least - 1.0, worst, false),
         ];
         let case = |(what, first, last, yes)| {
             let (mut test, at) = self.edge(what, minutes(8), yes);
@@ -191,30 +204,38 @@ impl Subject<'_> {
             // Its alert is the same expression over another window.
             return Vec::new();
         }
-        let at_limit = (self.limit * MANY as f64).round();
-        let few = self.least() / 2;
-        let worse = if self.sign > 0.0 { at_limit + 1.0 } else { 0.0 };
+        let many = MANY as f64;
+        let at_limit = (self.limit * many).round();
+        // Spread evenly over the steps of the window, so that an increase is just so many.
+        let in_window = |events: f64| {
+            let steps = window.0 / self.book.generation.interval.0;
+            events / steps as f64
+        };
+        let least = self.least_of_share() as f64;
+        let (enough, few) = (in_window(least + 0.01), in_window(least - 0.01));
+        let worst = |below: f64| {
+            if self.sign > 0.0 {
+                below * (self.limit * 2.0).max(1.0)
+            } else {
+                0.0
+            }
+        };
+        let good = "on the good side of the limit";
         let cases = [
-            (
-                "on the good side of the limit",
-                at_limit - self.sign,
-                MANY,
-                false,
-            ),
-            ("beyond the limit", at_limit + self.sign, MANY, true),
-            ("too few events", worse, 0, false),
+            (good, at_limit - self.sign, many, false),
+            ("beyond the limit", at_limit + self.sign, many, true),
+            ("just enough events", worst(enough), enough, true),
+            ("just too few events", worst(few), few, false),
         ];
-        let case = |(what, above, below, yes): (&str, f64, u64, bool)| {
+        let case = |(what, above, below, yes): (&str, f64, f64, bool)| {
             let (mut test, at) = self.edge(what, Span(window.0 + minutes(8).0), yes);
             let steps = test.steps(at);
-            let above = rising(above as u64, steps);
-            // All at once, and fewer than are asked for.
-            let below = match below {
-                0 => format!("0+0x8 {few}+0x{}", steps - 9),
-                rate => rising(rate, steps),
-            };
-            self.side(&mut test, &ratio.numerator, true, above);
-            self.side(&mut test, &ratio.denominator, false, below);
+            for (part, is_above, rate) in [
+                (&ratio.numerator, true, above),
+                (&ratio.denominator, false, below),
+            ] {
+                self.side(&mut test, part, is_above, format!("0+{rate}x{steps}"));
+            }
             test
         };
         cases.map(case).into()

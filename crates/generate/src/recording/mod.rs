@@ -37,6 +37,7 @@ fn of_kpi(book: &Book<'_>, id: KpiId, kpi: &Kpi) -> Vec<Group> {
         Kind::Ratio(ratio) => ratio::rules(book, id, kpi, ratio),
         Kind::Promise(definition) => {
             let mut rules = promise::rules(book, kpi, definition);
+            rules.fast.extend(promise::lag_rule(book, kpi, definition));
             rules.fast.push(promise::pipe(book, kpi, definition));
             rules
         }

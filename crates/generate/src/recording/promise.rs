@@ -11,7 +11,7 @@ use events::Span;
 
 use super::counters::{Split, counter, gauge, of_partitions, percentiles, record};
 use crate::book::{Book, FAST, HOUR};
-use crate::promql::{Level, days, hours, increase, is, minutes, sum};
+use crate::promql::{Level, days, hours, increase, is, is_any, minutes, sum};
 
 /// Windows of the share of broken ones over all dimensions.
 pub const SHARES: [Span; 7] = [
@@ -180,11 +180,56 @@ impl Shares {
     }
 }
 
+/// A matcher of the topics that a promise reads, or nothing where it reads all: rules of a catalogue
+/// with one topic then know no topic's name.
+fn topics_read(book: &Book<'_>, promise: &Promise) -> Option<String> {
+    let steps = promise.steps.iter().map(|step| &step.event);
+    let events = [&promise.start, &promise.end].into_iter();
+    let keyed = events.chain(&promise.cancel).chain(steps);
+    let read: Vec<usize> = keyed.map(|it| usize::from(it.event.topic.0)).collect();
+    let all = book.plan.topics.iter().enumerate();
+    let names: Vec<&str> = all
+        .filter(|(at, _)| read.contains(at))
+        .map(|(_, topic)| topic.name.as_str())
+        .collect();
+    (names.len() < book.plan.topics.len()).then(|| is_any("topic", &names))
+}
+
+/// The mean delays of the sources on the topics that a promise reads, with one matcher more: a late
+/// source on another topic is no sign. Sources of one topic can't be told apart by what they send.
+pub fn delay(book: &Book<'_>, promise: &Promise, more: Option<&str>) -> String {
+    let name = super::kept::mean_delay();
+    let topics = topics_read(book, promise);
+    let matchers: Vec<&str> = topics.as_deref().into_iter().chain(more).collect();
+    if matchers.is_empty() {
+        name
+    } else {
+        format!("{name}{{{}}}", matchers.join(","))
+    }
+}
+
+/// The greatest lag in seconds of the topics that a promise reads.
+pub fn lag(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> String {
+    match topics_read(book, promise) {
+        None => super::kept::worst_lag(),
+        Some(_) => format!("job:{}_{}:lag_seconds", book.plan.namespace, kpi.id),
+    }
+}
+
+/// The rule of that, where the promise doesn't read all topics.
+pub fn lag_rule(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> Option<crate::rule::Rule> {
+    let topics = topics_read(book, promise)?;
+    let seconds = catalogue::metrics::kept::LAG_SECONDS.name;
+    let place = book.without(&["topic", "partition"]);
+    let expression = format!("max {place} ({seconds}{{{topics}}})");
+    Some(record(lag(book, kpi, promise), expression))
+}
+
 /// How many signs there are that the pipe is late rather than the shop: a lag, a producer's delay
 /// beyond the lateness, orders that were judged broken and had been kept.
 pub fn pipe(book: &Book<'_>, kpi: &Kpi, promise: &Promise) -> crate::rule::Rule {
-    let lag = super::kept::worst_lag();
-    let delay = super::kept::mean_delay();
+    let lag = lag(book, kpi, promise);
+    let delay = delay(book, promise, None);
     let too_early = increase("job", &book.metric(kpi, SeriesId::JudgedTooEarly), HOUR);
     let promises = increase("job", &book.metric(kpi, SeriesId::Promises), HOUR);
     let lateness = promise.lateness.seconds();

@@ -81,11 +81,14 @@ pub const TEXTS: [Text; 25] = [
     Text {
         alert: "PromiseEventsMissing",
         meaning: "Orders start, but one type of event that should follow has stopped altogether. Either the service that \
-            sends it stands still, or its events get lost on the way to Kafka.",
+            sends it stands still, or its events get lost on the way to Kafka. Where a promise follows only some events \
+            of a type (`where`), others of that type may go on: the text says `none of its` then, and counts only what \
+            its own orders took; of two steps that stopped, the first one's owner is told.",
         look: &[
             "Does the service still work? Its own dashboard, or one order looked up in its database.",
             "Does its producer reach Kafka? Its log, and the end offsets of its topic.",
             "Are its events rejected? `KeptRejects`, and the dead-letter topic.",
+            "Does the text say `none of its`, and others of the type go on? Then look whether its orders' keys and the fields of its `where` still have the values that the catalogue names.",
         ],
         act: &[
             "Service down: it is the shop; see `PromiseStalled`.",
@@ -286,6 +289,7 @@ pub const TEXTS: [Text; 25] = [
         look: &[
             "The sign: below 0 its clock is ahead, above it is behind or holds back.",
             "Time synchronisation on that host.",
+            "The limit above is the topic's `lateness`; a rule without a topic's name is about all topics that no other rule names.",
         ],
         act: &[
             "Mend the clock or the producer's batching. It is the pipe: no order is later for it.",

@@ -113,7 +113,7 @@ pub fn amounts(page: &mut Html, reading: &Reading<'_>, series: SeriesId) {
                 reading
                     .sum(series, &[("currency", currency)])
                     .show(page, shown::decimal);
-                page.add(" ").text(currency);
+                page.add("\u{a0}").text(currency);
             }
             None => reading.sum(series, &[]).show(page, shown::decimal),
         }
@@ -222,32 +222,37 @@ fn by_currency(reading: &Reading<'_>, series: SeriesId) -> Vec<(Option<String>, 
 }
 
 /// One side over the other: the same currencies, or one of them without any, as the rules have it.
+///
+/// Nothing counts orders by currency. So where money of several currencies is over orders of all of
+/// them, each is a part of the average order: they are shown as what they are, parts of one sum.
 fn with_currencies(
     page: &mut Html,
     above: &[(Option<String>, Figure)],
     below: &[(Option<String>, Figure)],
 ) {
+    let is_mixed = above.len() > 1 && below.iter().all(|(currency, _)| currency.is_none());
     let mut any = false;
     for (one, above) in above {
         for (other, below) in below {
             if one.is_some() && other.is_some() && one != other {
                 continue;
             }
-            page.add(if any { ", " } else { "" });
+            page.add(match (any, is_mixed) {
+                (false, _) => "",
+                (true, true) => " + ",
+                (true, false) => ", ",
+            });
             above.over(below).show(page, shown::decimal);
             if let Some(currency) = one.as_ref().or(other.as_ref()) {
-                page.add(" ").text(currency);
+                page.add("\u{a0}").text(currency);
             }
             any = true;
         }
     }
     page.add(if any { "" } else { "none" });
-    let is_mixed = above.len() > 1 && below.iter().all(|(currency, _)| currency.is_none());
-    page.add(if is_mixed {
-        " <small>each over those of all currencies;</small>"
-    } else {
-        ""
-    });
+    if is_mixed {
+        page.add(" <small>together, over those of all currencies: not the average of those in one;</small>");
+    }
 }
 
 fn referred<'a>(picture: &'a Picture<'a>, reference: &Reference) -> Reading<'a> {

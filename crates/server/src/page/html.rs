@@ -71,7 +71,7 @@ impl Write for Escaping<'_> {
 
 /// Control characters, and those that turn the direction of the text around them.
 fn is_unseen(character: char) -> bool {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || character.is_control()
 }
 
@@ -98,6 +98,9 @@ mod tests {
             "\u{202e}evil\u{0}\u{1b}[31m",
             "\u{fffd}evil\u{fffd}\u{fffd}[31m",
         );
+        for turning in ["\u{61c}", "\u{200e}", "\u{202a}", "\u{2066}", "\u{2069}"] {
+            check(turning, "\u{fffd}");
+        }
         check("Zürich 東京", "Zürich 東京");
     }
 

@@ -10,6 +10,7 @@ mod bounds;
 mod chart;
 mod figures;
 mod funnel;
+mod held;
 mod history;
 mod html;
 mod numbers;
@@ -256,18 +257,7 @@ fn render(picture: &Picture<'_>) -> Html {
     document(&mut page, "Kept", refresh, |page| {
         head(page, picture);
         page.add("<main>\n");
-        let is_urgent = alerts::is_urgent(picture);
-        if is_urgent {
-            alerts::show(page, picture);
-        }
-        for at in picture.by_role() {
-            if let Kind::Promise(promise) = &picture.plan.kpis[at].kind {
-                promise::show(page, picture, at, promise);
-            }
-        }
-        if !is_urgent {
-            alerts::show(page, picture);
-        }
+        promises(page, picture);
         for at in picture.by_role() {
             if let Kind::Funnel(funnel) = &picture.plan.kpis[at].kind {
                 funnel::show(page, picture, at, funnel);
@@ -278,6 +268,25 @@ fn render(picture: &Picture<'_>) -> Html {
         page.add("</main>\n<footer>\n<p>Also here: <a href=\"/metrics\">/metrics</a> for Prometheus, <a href=\"/readyz\">/readyz</a>, <a href=\"/livez\">/livez</a>. Hover over a number for the query that it is. A window ends at a whole pane, a sixtieth of it, so a long one may lack what a short one has.</p>\n</footer>\n");
     });
     page
+}
+
+/// The promises with the alerts: in an incident right after the first promise, for a phone shows that
+/// one first, and who has many would scroll far for what is wrong with them.
+fn promises(page: &mut Html, picture: &Picture<'_>) {
+    let is_urgent = alerts::is_urgent(picture);
+    let mut is_shown = false;
+    for at in picture.by_role() {
+        if let Kind::Promise(promise) = &picture.plan.kpis[at].kind {
+            promise::show(page, picture, at, promise);
+            if is_urgent && !is_shown {
+                alerts::show(page, picture);
+                is_shown = true;
+            }
+        }
+    }
+    if !is_shown {
+        alerts::show(page, picture);
+    }
 }
 
 fn head(page: &mut Html, picture: &Picture<'_>) {
@@ -291,6 +300,8 @@ fn head(page: &mut Html, picture: &Picture<'_>) {
         page.add("; a still picture (<a href=\"/\">refresh by itself</a>)</p>\n");
     }
     state::readiness(page, picture);
+    alerts::notice(page, picture);
+    held::notice(page, picture);
     page.add("</header>\n");
 }
 

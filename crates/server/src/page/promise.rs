@@ -8,6 +8,7 @@ use catalogue::plan::{Promise, Window};
 
 use super::Picture;
 use super::chart::Chart;
+use super::held::Held;
 use super::html::Html;
 use super::numbers::{Figure, Reading};
 use super::{shown, steps, worst};
@@ -33,7 +34,8 @@ pub fn show(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise
         return;
     }
     if let Some(window) = kpi.windows.first() {
-        verdict(page, &reading, promise, window);
+        let held = Held::of_kpi(picture, at);
+        verdict(page, &reading, promise, window, held.as_ref());
     }
     tiles(page, picture, &reading);
     if !kpi.windows.is_empty() {
@@ -58,8 +60,14 @@ fn p95(reading: &Reading<'_>, series: SeriesId, window: &str, q: &str) -> Figure
     reading.one(series, &[("window", window), ("q", q)])
 }
 
-/// One word, and why.
-fn verdict(page: &mut Html, reading: &Reading<'_>, promise: &Promise, window: &Window) {
+/// One word, why, and of how much of the shop.
+fn verdict(
+    page: &mut Html,
+    reading: &Reading<'_>,
+    promise: &Promise,
+    window: &Window,
+    held: Option<&Held<'_>>,
+) {
     let label = window.label.as_str();
     let share = share(reading, label);
     let open = p95(reading, SeriesId::AllWithOpen, label, "0.95");
@@ -91,6 +99,9 @@ fn verdict(page: &mut Html, reading: &Reading<'_>, promise: &Promise, window: &W
                 .add(" within the limit")
         }
     };
+    if let Some(held) = held {
+        held.beside(page);
+    }
     page.add("</small>").add(word[2]);
 }
 

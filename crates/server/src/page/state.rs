@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use catalogue::plan::Group;
-
 use super::Picture;
+use super::held::Held;
 use super::html::Html;
 use super::numbers::{Buckets, Figure, label};
 use super::shown;
@@ -34,8 +33,9 @@ pub fn show(page: &mut Html, picture: &Picture<'_>) {
         Err(_) => page.add("<span class=\"bad\">not ready</span>"),
     });
     tasks(page, picture);
-    for (at, group) in picture.plan.groups.iter().enumerate() {
-        partitions(page, picture, at, group);
+    for group in 0..picture.plan.groups.len() {
+        let held = Held::of(picture, group);
+        item(page, "Partitions", |page| held.show(page));
     }
     times(page, picture);
     exactness(page, picture);
@@ -69,46 +69,6 @@ fn tasks(page: &mut Html, picture: &Picture<'_>) {
             }
         }
         page
-    });
-}
-
-/// Which partitions of how many, for a group of topics.
-fn partitions(page: &mut Html, picture: &Picture<'_>, at: usize, group: &Group) {
-    let own: BTreeSet<i32> = picture
-        .tasks
-        .iter()
-        .filter(|task| task.0 == at)
-        .map(|task| task.1)
-        .collect();
-    let topics = group
-        .topics
-        .iter()
-        .map(|topic| picture.plan.topics[usize::from(topic.0)].name.as_str());
-    let topics: Vec<&str> = topics.collect();
-    let all = topics
-        .iter()
-        .find_map(|topic| picture.partitions.get(*topic));
-    item(page, "Partitions", |page| {
-        if own.is_empty() {
-            page.add("none");
-        } else {
-            page.text(shown::ranges(own.iter().copied()));
-        }
-        if let Some(all) = all {
-            page.add(" (")
-                .text(own.len())
-                .add(" of ")
-                .text(all)
-                .add(")");
-        }
-        page.add(" of ").text(topics.join(", "));
-        match all {
-            Some(all) if own.len() < usize::try_from(*all).unwrap_or(0) => {
-                page.add("; the rest is on other instances, or not shown now")
-            }
-            Some(_) => page,
-            None => page.add("; other instances may have more"),
-        }
     });
 }
 

@@ -60,8 +60,10 @@ pub fn show(
         reading
             .sum(SeriesId::OpenAtStep, &labels)
             .show(page, shown::count);
-        page.add("</td><td>").text(quantile(times, 0.5));
-        page.add("</td><td>").text(quantile(times, 0.95));
+        page.add("</td><td class=\"time\">");
+        page.text(quantile(times, 0.5));
+        page.add("</td><td class=\"time\">");
+        page.text(quantile(times, 0.95));
         bar(page, times.quantile(0.95).unwrap_or(0.0) / longest);
         page.add("</td></tr>\n");
     }

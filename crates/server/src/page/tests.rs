@@ -13,6 +13,8 @@ use super::alerts::read;
 use super::history::PromiseMoment;
 use super::*;
 
+mod alerts;
+
 /// The time of every page: 2026-01-05 10:00:00 UTC.
 const NOW: f64 = 1_767_607_200.0;
 
@@ -215,6 +217,19 @@ fn a_shop_in_an_incident() {
     let [stalled, missed] = ["PromiseStalled.md", "PromiseMissed.md"].map(|name| page.find(name));
     assert!(stalled < missed, "firing ones come first");
     has(&page, "2 of other rules");
+    has(&page, "</strong> firing, began 5 m 30 s ago, critical");
+    let alerts = page.find("<h2>Alerts").expect("the section is there");
+    let promise = page.find("Promised:").expect("the section is there");
+    assert!(promise < alerts, "a phone shows the promise first");
+    has(
+        &page,
+        "<a href=\"#alerts\">Firing</a>:</strong> PromiseStalled</p>",
+    );
+    has(&page, "within the limit, in 2 of 4 partitions</small>");
+    has(
+        &page,
+        "Not the whole shop:</strong> partitions 0-1 (2 of 4) of shop.events. The rest",
+    );
     has(
         &page,
         "0-1 (2 of 4) of shop.events; the rest is on other instances",
@@ -251,19 +266,32 @@ fn while_nothing_is_shown_the_page_says_why() {
 }
 
 #[test]
-fn what_prometheus_said_last_is_shown_with_its_age() {
-    let body = br#"{"status":"success","data":{"alerts":[
-        {"labels":{"alertname":"PromiseStalled","job":"kept"},"annotations":{},"state":"firing","activeAt":"2026-01-05T09:54:30Z"}]}}"#;
-    let mut scene = Scene::of("");
-    let alerts = read(body).expect("a whole answer");
-    scene.alerts = Alerts::Failed(Some((NOW - 120.0, alerts)));
+fn the_whole_shop_needs_no_word_about_partitions() {
+    let mut scene = Scene::read("incident");
+    scene.tasks = (0..4).map(|partition| (0, partition)).collect();
     let page = scene.page();
-    has(&page, "does not answer. What it said last:");
-    has(&page, "PromiseStalled</a></strong> firing");
-    has(&page, "as Prometheus said 2 m ago");
-    let alerts = page.find("<h2>Alerts").expect("the section is there");
-    let promise = page.find("Promised:").expect("the section is there");
-    assert!(alerts < promise, "it is as urgent as before");
+    assert!(!page.contains("Not the whole shop"), "{page}");
+    has(&page, "within the limit</small>");
+    scene.partitions.clear();
+    let page = scene.page();
+    has(
+        &page,
+        "within the limit, in this instance's partitions</small>",
+    );
+    has(&page, "other instances may have more");
+}
+
+#[test]
+fn an_average_over_several_currencies_is_not_called_that_of_each() {
+    let mixed = Scene::read("incident").page();
+    has(&mixed, "EUR + <data");
+    has(&mixed, "not the average of those in one");
+    let mut scene = Scene::read("incident");
+    let lines = scene.metrics.lines();
+    let one: Vec<&str> = lines.filter(|line| !line.contains("USD")).collect();
+    scene.metrics = one.join("\n");
+    let one = scene.page();
+    assert!(!one.contains("not the average of those in one"), "{one}");
 }
 
 #[test]
