@@ -52,6 +52,11 @@ fn crash_on_panic() {
 }
 
 fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // First of all: the kernel drops a signal that the first process of a container doesn't catch.
+    let signals = runtime.block_on(async { Signals::new() })?;
     let store = Store::open(&settings.state, &settings.kafka.group)
         .map_err(|error| anyhow!("the state store ([state] url): {error}"))?;
     store
@@ -60,32 +65,26 @@ fn serve(settings: &Settings, plan: &Arc<Plan>) -> anyhow::Result<()> {
     tracing::info!(state = store.location(), "snapshots are kept");
     let app = App::start(settings, plan, Some(&store))?;
     let watch = Watch::start(settings, plan)?;
-    until_signal(app, &watch)
+    runtime.block_on(until_signal(signals, app, &watch))
 }
 
 /// Waits for a signal, drains and stops; a second signal ends the process at once.
-fn until_signal(app: App, watch: &Watch) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        loop {
-            tokio::select! {
-                _ = signals.next() => break,
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    if let Some(failure) = app.failure().or_else(|| watch.verdict()) {
-                        drop(app.stop());
-                        return Err(failure);
-                    }
+async fn until_signal(mut signals: Signals, app: App, watch: &Watch) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            _ = signals.next() => break,
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                if let Some(failure) = app.failure().or_else(|| watch.verdict()) {
+                    drop(app.stop());
+                    return Err(failure);
                 }
             }
         }
-        tracing::info!("stopping: a second signal stops at once");
-        stop(app, signals).await?;
-        tracing::info!("stopped");
-        Ok(())
-    })
+    }
+    tracing::info!("stopping: a second signal stops at once");
+    stop(app, signals).await?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// Stops the service, or ends the process at the next signal.

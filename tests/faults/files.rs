@@ -82,17 +82,18 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes everything in the stage's state folder.
+/// Removes everything in the stage's state folder; once more what a running service writes meanwhile.
 pub fn wipe(stage: &Stage) {
-    for entry in fs::read_dir(stage.state.path()).expect("the folder is there") {
-        let path = entry.expect("the folder can be read").path();
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.expect("the folder is ours");
-    }
+    let folder = stage.state.path();
+    within(LONG, "the folder is wiped", || {
+        let entries = fs::read_dir(folder).expect("the folder is there");
+        let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+        let mut removed = paths.map(|path| match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        });
+        removed.all(|one| one.is_ok()).then_some(())
+    });
 }
 
 /// Changes a file's bytes.

@@ -87,7 +87,11 @@ impl World {
         if !anew || totals_lost {
             return;
         }
-        let origin = (logs, stands);
+        self.remember_origin(worker, task, (logs, stands));
+    }
+
+    /// Where a task's history begins; another one than before is a new beginning, if it was shown.
+    fn remember_origin(&mut self, worker: u64, task: TaskId, origin: (Vec<u32>, Vec<i64>)) {
         if !self.shown.contains(&task) {
             self.origins.insert(task, origin);
         } else if self.origins.get(&task) != Some(&origin) {
