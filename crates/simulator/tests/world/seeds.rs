@@ -31,7 +31,6 @@ fn bites(report: &Report, notices: &[&str]) {
         assert!(count > 0, "no {notice} in {report:?}");
     }
     assert!(report.compared > 500, "{report:?}");
-    assert!(report.with_gap > 0, "{report:?}");
     assert!(report.with_field_errors > 100, "{report:?}");
 }
 
@@ -72,6 +71,15 @@ fn fresh_seeds_hold() {
 fn seed_1261_holds() {
     let report = run(1261).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(report.notices["recreated"] >= 2, "{report:?}");
+}
+
+/// Seeds in which retention overtakes what was read: the gap that is shown is the oracle's.
+#[test]
+fn seeds_with_gaps_hold() {
+    for seed in [226, 486, 603] {
+        let report = run(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(report.with_gap > 0, "seed {seed}: {report:?}");
+    }
 }
 
 #[test]
