@@ -101,30 +101,32 @@ fn a_topic_that_was_created_again_stops_the_service_that_was_told_so() {
     assert!(log.contains("replaced."), "it names the topic:\n{log}");
 }
 
-/// Filled beyond what was read before anybody looks: each task notices it by the topic's id, once,
-/// and counts the new log only.
+/// Filled beyond what was read before anybody looks: each task notices both of its logs by their
+/// topics' ids, at once and once, and counts the new ones only. The two workers notice each by
+/// itself: the tasks of one may be shown again, from the start, before those of the other are told.
 #[test]
 fn a_topic_that_is_created_again_while_it_is_read_begins_anew() {
     let mut stage = Stage::new("underneath", 614);
-    let config = stage.config();
+    let config = stage.config().replace("workers = 1", "workers = 2");
     stage.sell_at_once(4000);
     let kept = stage.run(&config);
     Truth::read(&stage, &config).agrees(&stage, &[&kept]);
+    // A second time would be a fall.
+    stage.watcher.history().allow_anew(0..PARTITIONS);
     create_again(&stage);
-    // What was shown of the old log, or of both, tells nothing about the new one.
     stage.sell_at_once(20_000);
-    // One after the other was made anew: a task may notice both at once, or each by itself.
     let both = 2 * PARTITIONS as usize;
     within(2 * LONG, "every log is noticed", || {
         let noticed = noticed(&stage, &kept);
         (noticed.values().filter(|lines| **lines > 0).count() == both).then_some(())
     });
-    stage.watcher.history().forget();
     let truth = Truth::read(&stage, &config);
     assert_eq!(truth.len(), 20_000);
     truth.agrees(&stage, &[&kept]);
     let noticed = noticed(&stage, &kept);
     assert!(noticed.values().all(|lines| *lines == 1), "{noticed:?}");
+    let log = kept.log();
+    assert_eq!(log.matches("is not the log it was").count(), both / 2);
     await_words(&kept, "its topic id was");
 }
 
@@ -237,10 +239,16 @@ fn recreated(stage: &mut Stage, config: &str, first: usize, then: usize) {
     stage.watcher.history().forget();
 }
 
+/// All are gone before the first is there again: a task that had begun anew on one of them would
+/// do so once more for the next, and the records that it had counted in between count no more.
 fn create_again(stage: &Stage) {
     for topic in stage.topics() {
         stage.kafka().delete_topic(&topic);
+    }
+    for topic in stage.topics() {
         stage.kafka().await_gone(&topic);
+    }
+    for topic in stage.topics() {
         stage.kafka().create_topic(&topic, PARTITIONS, &[]);
     }
 }

@@ -5,7 +5,7 @@
 //! this one was asked for, unless another instance shows the higher value at the same time. A
 //! partition may be absent for a while: the longest absences are kept.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::samples::Samples;
@@ -47,6 +47,8 @@ pub struct History {
     latest: HashMap<u32, (Instant, HashMap<usize, f64>)>,
     seen: BTreeMap<i32, Instant>,
     gaps: BTreeMap<i32, Duration>,
+    /// Whose counters may begin anew, once more.
+    anew: BTreeSet<i32>,
     falls: Vec<String>,
     scrapes: u64,
 }
@@ -58,20 +60,19 @@ impl History {
         self.see(answered, scrape);
         let values = self.counters(scrape);
         let since = asked.max(answered.checked_sub(RENDERING).unwrap_or(asked));
-        let falls: Vec<String> = self
+        let mut fallen: Vec<(usize, f64)> = self
             .floor_at(since)
-            .iter()
+            .into_iter()
             .enumerate()
-            .filter(|(number, floor)| self.falls_below(*number, **floor, &values, scrape))
-            .filter(|(number, floor)| !self.shown_elsewhere(instance, *number, **floor, answered))
-            .map(|(number, floor)| {
-                let now = values.get(&number);
-                format!(
-                    "instance {instance}: {} was {floor}, is {now:?}",
-                    self.series[number].0
-                )
-            })
+            .filter(|(number, floor)| self.falls_below(*number, *floor, &values, scrape))
+            .filter(|(number, floor)| !self.shown_elsewhere(instance, *number, *floor, answered))
             .collect();
+        self.begin_anew(&mut fallen);
+        let falls = fallen.into_iter().map(|(number, floor)| {
+            let (name, now) = (&self.series[number].0, values.get(&number));
+            format!("instance {instance}: {name} was {floor}, is {now:?}")
+        });
+        let falls: Vec<String> = falls.collect();
         let room = MOST_FALLS.saturating_sub(self.falls.len());
         self.falls.extend(falls.into_iter().take(room));
         for (number, value) in &values {
@@ -89,6 +90,12 @@ impl History {
             scrapes: self.scrapes,
             ..History::default()
         };
+    }
+
+    /// The counters of each of these partitions may begin anew, all of them in one scrape and once: a
+    /// reset that is announced, with a moment of its own for each task.
+    pub fn allow_anew(&mut self, partitions: impl IntoIterator<Item = i32>) {
+        self.anew.extend(partitions);
     }
 
     /// Every fall so far, in words. None is what is wanted.
@@ -151,6 +158,22 @@ impl History {
         }
         let first = self.past.front().filter(|(at, _)| *at <= time);
         first.map_or_else(Vec::new, |(_, floor)| floor.clone())
+    }
+
+    /// Of partitions that may begin anew, what was shown before counts no more, and they may not again.
+    fn begin_anew(&mut self, fallen: &mut Vec<(usize, f64)>) {
+        let partitions = fallen.iter().map(|(number, _)| self.series[*number].1);
+        let begun: BTreeSet<i32> = partitions.filter(|one| self.anew.contains(one)).collect();
+        self.anew.retain(|one| !begun.contains(one));
+        fallen.retain(|(number, _)| !begun.contains(&self.series[*number].1));
+        let floors = self.past.iter_mut().map(|(_, floor)| floor);
+        for floor in floors.chain([&mut self.floor]) {
+            for (value, (_, partition)) in floor.iter_mut().zip(&self.series) {
+                if begun.contains(partition) {
+                    *value = 0.0;
+                }
+            }
+        }
     }
 
     /// Lower than before, or not there although its task is shown.
@@ -260,5 +283,28 @@ mod tests {
         told.0.forget();
         told.scrape(9, 1, Some(1));
         assert_eq!(told.0.falls().len(), 1, "it was forgotten");
+    }
+
+    #[test]
+    fn what_may_begin_anew_does_so_once() {
+        let mut told = Told::new();
+        told.scrape(1, 1, Some(5));
+        told.0.allow_anew([0]);
+        told.scrape(2, 1, Some(6));
+        told.scrape(3, 1, None);
+        told.scrape(4, 1, Some(2));
+        told.scrape(5, 1, Some(3));
+        assert_eq!(told.0.falls().len(), 0, "{:?}", told.0.falls());
+        told.scrape(6, 1, Some(2));
+        assert_eq!(told.0.falls().len(), 1, "a second time");
+    }
+
+    #[test]
+    fn another_partition_may_not_begin_anew() {
+        let mut told = Told::new();
+        told.scrape(1, 1, Some(5));
+        told.0.allow_anew([1]);
+        told.scrape(2, 1, Some(4));
+        assert_eq!(told.0.falls().len(), 1);
     }
 }
