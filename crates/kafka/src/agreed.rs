@@ -3,7 +3,8 @@
 //!
 //! What every commit's note says too is believed at once, so an ordinary start waits for nothing.
 //! Otherwise two answers in a row have to agree; ids on which they don't in time are not known, which
-//! is no evidence of anything: records are compared, and the ids asked for every ten seconds.
+//! is no evidence of anything: records are compared, and the ids asked for every ten seconds. An id is
+//! that of the log that was looked at only if it is still told afterwards: see `made_anew`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,6 +63,18 @@ pub(crate) fn agreed(told: Ids, noted: &Noted, mut ask: impl FnMut(Duration) -> 
         });
     }
     sure
+}
+
+/// A topic that was deleted or made anew while its log was looked at: what was found is of one log,
+/// the id of another, or of none. `told` was the first answer before, `sure` what was believed of
+/// it, `after` is the answer afterwards.
+pub(crate) fn made_anew(told: &Ids, sure: &Ids, after: &Ids) -> Option<TopicId> {
+    // Brokers that tell nothing say nothing; ids that never agreed are not known afterwards either.
+    let appeared = |topic: &&TopicId| !told.contains_key(topic) && !sure.contains_key(topic);
+    let differs = |(topic, log): &(&TopicId, &LogId)| after.get(topic) != Some(log);
+    let changed = sure.iter().filter(|_| !after.is_empty()).find(differs);
+    let changed = changed.map(|(topic, _)| topic);
+    changed.or_else(|| after.keys().find(appeared)).copied()
 }
 
 #[cfg(test)]
@@ -129,5 +142,26 @@ mod tests {
     fn ids_that_never_agree_are_not_known() {
         let answers: [&[(u16, u128)]; 4] = [&[(0, 1)], &[(0, 2)], &[(0, 1)], &[(0, 2)]];
         assert_eq!(believed(&[], &answers), (ids(&[]), vec![200; 3]));
+    }
+
+    #[test]
+    fn a_topic_made_anew_while_it_was_looked_at_is_found() {
+        let before = ids(&[(0, 7), (1, 8)]);
+        let found = |after: &[(u16, u128)]| made_anew(&before, &before, &ids(after));
+        assert_eq!(found(&[(0, 7), (1, 8)]), None);
+        assert_eq!(found(&[(0, 7), (1, 9)]), Some(TopicId(1)));
+        // Deleted, and not there again yet.
+        assert_eq!(found(&[(0, 7)]), Some(TopicId(1)));
+        // Brokers that don't answer say nothing of any.
+        assert_eq!(found(&[]), None);
+    }
+
+    #[test]
+    fn a_topic_that_was_not_there_before_it_was_looked_at_is_found() {
+        let before = ids(&[(0, 7)]);
+        let after = ids(&[(0, 7), (1, 8)]);
+        assert_eq!(made_anew(&before, &before, &after), Some(TopicId(1)));
+        // It was told before, but never twice the same.
+        assert_eq!(made_anew(&after, &before, &after), None);
     }
 }

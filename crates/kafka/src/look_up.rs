@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::agreed::{Noted, agreed};
+use crate::agreed::{Noted, agreed, made_anew};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::metadata;
@@ -160,31 +160,25 @@ fn look_up(
     }
     let now = wall_time();
     let began = Instant::now();
-    let told = topic_ids(consumer, &setup.plan);
+    let ids = || topic_ids(consumer, &setup.plan);
+    let told = ids();
     let counts = partition_counts(consumer, &setup.plan, TIMEOUT)
         .map_err(|error| format!("the numbers of partitions: {error}"))?;
     let committed = committed(&offsets, places)?;
-    // Before the log's offsets: of a topic that is made anew in between, the next look at the id
-    // tells.
-    let logs = agreed(told, &noted(&committed), |pause| {
+    let logs = agreed(told.clone(), &noted(&committed), |pause| {
         std::thread::sleep(pause);
-        topic_ids(consumer, &setup.plan)
+        ids()
     });
-    let all = |wanted: Wanted| -> Vec<(Place, Wanted)> {
-        places.iter().map(|place| (*place, wanted)).collect()
-    };
-    let log_start = offsets.ask(&all(Wanted::Oldest))?;
-    let log_end = offsets.ask(&all(Wanted::Next))?;
-    let fresh = match Wanted::start(setup.settings.start, now) {
-        Wanted::Oldest => log_start.clone(),
-        Wanted::Next => log_end.clone(),
-        at => offsets.ask(&all(at))?,
-    };
-    let rebuild = offsets.ask(&rebuild_times(&committed, now, question.reach))?;
+    let bounds = Bounds::ask(&offsets, setup, question, &committed, now)?;
+    // Offsets of a new log with the id of the one before would be told twice, and begun anew twice.
+    if let Some(topic) = made_anew(&told, &logs, &ids()) {
+        let name = &setup.plan.topics[usize::from(topic.0)].name;
+        return Err(format!("topic {name} was made anew or is gone just now"));
+    }
     tracing::debug!(took = ?began.elapsed(), partitions = places.len(), "looked up");
     let mut positions = Vec::with_capacity(places.len());
     for place in places {
-        let fresh_start = fresh[place];
+        let fresh_start = bounds.fresh[place];
         let partitions = counts[usize::from(place.0.0)]
             .and_then(|count| i32::try_from(count).ok())
             .ok_or_else(|| format!("{}: the topic is gone", offsets.name(*place)))?;
@@ -192,15 +186,54 @@ fn look_up(
             topic: place.0,
             partition: place.1,
             committed: committed.get(place).cloned(),
-            log_start: log_start[place],
-            log_end: log_end[place],
+            log_start: bounds.start[place],
+            log_end: bounds.end[place],
             fresh_start,
-            rebuild_start: rebuild.get(place).copied().unwrap_or(fresh_start),
+            rebuild_start: bounds.rebuild.get(place).copied().unwrap_or(fresh_start),
             partitions,
             log: logs.get(&place.0).copied(),
         });
     }
     Ok(positions)
+}
+
+/// Offsets of the logs of a share.
+struct Bounds {
+    start: BTreeMap<Place, i64>,
+    end: BTreeMap<Place, i64>,
+    /// Where a brand-new group begins.
+    fresh: BTreeMap<Place, i64>,
+    /// Where the history begins that a state is made of, of what is committed.
+    rebuild: BTreeMap<Place, i64>,
+}
+
+impl Bounds {
+    fn ask(
+        offsets: &Offsets<'_, Context>,
+        setup: &Setup,
+        question: &Question,
+        committed: &BTreeMap<Place, (i64, String)>,
+        now: WallTime,
+    ) -> Result<Bounds, String> {
+        let places = &question.partitions;
+        let all = |wanted: Wanted| -> Vec<(Place, Wanted)> {
+            places.iter().map(|place| (*place, wanted)).collect()
+        };
+        let start = offsets.ask(&all(Wanted::Oldest))?;
+        let end = offsets.ask(&all(Wanted::Next))?;
+        let fresh = match Wanted::start(setup.settings.start, now) {
+            Wanted::Oldest => start.clone(),
+            Wanted::Next => end.clone(),
+            at => offsets.ask(&all(at))?,
+        };
+        let rebuild = offsets.ask(&rebuild_times(committed, now, question.reach))?;
+        Ok(Bounds {
+            start,
+            end,
+            fresh,
+            rebuild,
+        })
+    }
 }
 
 /// What the group has committed, where it has.
