@@ -301,7 +301,7 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         let share = &self.hands.share;
         let lasts = share.is_held() && !share.is_revoked();
         if self.coverage.wants_to_rejoin() && lasts && self.stop_by.is_none() {
-            self.topics.start_over(self.hands.consumer);
+            self.topics.join_anew(self.hands.consumer);
         }
     }
 

@@ -81,8 +81,8 @@ impl<'s> Topics<'s> {
         Ok(())
     }
 
-    /// Leaves the group's assignment, to be assigned anew.
-    pub(crate) fn start_over(&mut self, consumer: &BaseConsumer<Context>) {
+    /// Leaves the group, to join it anew.
+    pub(crate) fn join_anew(&mut self, consumer: &BaseConsumer<Context>) {
         consumer.unsubscribe();
         self.subscribed = false;
         self.backoff = Backoff::new();
