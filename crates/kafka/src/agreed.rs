@@ -2,9 +2,10 @@
 //! topic that was deleted: then a share would begin anew on what is gone.
 //!
 //! What every commit's note says too is believed at once, so an ordinary start waits for nothing.
-//! Otherwise two answers in a row have to agree; ids on which they don't in time are not known, which
-//! is no evidence of anything: records are compared, and the ids asked for every ten seconds. An id is
-//! that of the log that was looked at only if it is still told afterwards: see `made_anew`.
+//! Otherwise two answers that have the id, one after the other, have to agree; ids on which they don't
+//! in time are not known, which is no evidence of anything: records are compared, and the ids asked for
+//! every ten seconds. An id is that of the log that was looked at only if it is still told afterwards:
+//! see `made_anew`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -181,9 +181,9 @@ pub(crate) fn classify(code: Option<RDKafkaErrorCode>) -> Trouble {
 pub(crate) fn gone(topic: &str, partition: i32, reason: &str) -> String {
     format!(
         "topic {topic} is gone, or its partition {partition} is (deleted?): {reason}. Nothing of the \
-         tasks that read it is shown meanwhile. When a topic of this name is there again it is read \
-         anew, and totals begin at 0; if none is to come, take its [[kafka.topic]] out of the \
-         configuration and restart Kept"
+         tasks that read it is shown meanwhile. If it was deleted, a topic of this name is read anew \
+         once it is there, and totals begin at 0; if it was and none is to come, take its \
+         [[kafka.topic]] out of the configuration and restart Kept"
     )
 }
 
@@ -207,6 +207,9 @@ mod tests {
         for part in ["topic shop is gone", "partition 3", "[[kafka.topic]]"] {
             assert!(line.contains(part), "no {part:?} in {line}");
         }
+        let certain = line.split(". If it was deleted, ").next();
+        let certain = certain.expect("a first part");
+        assert!(!certain.contains("anew") && certain != line, "only if it was deleted: {line}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Streak {
     }
 
     /// There is nothing to be seen: what comes next is counted from the start.
-    fn is_interrupted(&mut self) {
+    fn interrupt(&mut self) {
         self.checks = 0;
     }
 
@@ -183,7 +183,7 @@ impl Watch {
         loop {
             match dealt.recv_timeout(streak.pause(usual, new_share)) {
                 Ok(is_empty) => {
-                    streak.is_interrupted();
+                    streak.interrupt();
                     (is_idle, new_share) = (is_empty, true);
                     if !is_idle {
                         // It serves what it has: that others are missing is the group's trouble.
@@ -202,7 +202,7 @@ impl Watch {
             // One that is being dealt out has nothing to say yet.
             new_share &= missing.is_none();
             match missing {
-                None => streak.is_interrupted(),
+                None => streak.interrupt(),
                 Some(missing) if missing.is_empty() => self.settle(&mut streak),
                 Some(missing) => self.found(&missing, &mut streak, is_idle),
             }
@@ -340,7 +340,7 @@ mod tests {
         }
         // Of an unstable group nothing is known: neither that it is over, nor that it goes on.
         assert!(!streak.goes_on());
-        streak.is_interrupted();
+        streak.interrupt();
         let checks = (1..=1000).find(|_| streak.goes_on());
         assert_eq!((checks, streak.is_told()), (Some(64), true));
     }
