@@ -209,7 +209,10 @@ mod tests {
         }
         let certain = line.split(". If it was deleted, ").next();
         let certain = certain.expect("a first part");
-        assert!(!certain.contains("anew") && certain != line, "only if it was deleted: {line}");
+        assert!(
+            !certain.contains("anew") && certain != line,
+            "only if it was deleted: {line}"
+        );
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Task {
                 continue;
             };
             if std::mem::replace(&mut taken[at], true) {
-                return Err(foreign_topics(name, &names));
+                return Err(Refusal::Foreign(format!("{name} is in two of them")));
             }
             numbered.push(at);
             sections.enter(name);
