@@ -327,7 +327,8 @@ pub enum Notice {
         /// Ids of KPIs.
         anew: Vec<String>,
     },
-    /// Snapshots of tasks that had some of its topics can't be gone on from; `TotalsLost` follows.
+    /// Snapshots of tasks that had some of its topics until now can't be gone on from; `TotalsLost`
+    /// follows.
     LeftBehind {
         /// Which task.
         task: TaskId,
@@ -347,7 +348,8 @@ pub enum Notice {
     Rebuilding {
         /// Which task.
         task: TaskId,
-        /// How many snapshots of it the store has; none of them would do.
+        /// How many snapshots the store has of it, or of those that had some of its topics until now;
+        /// none of them would do.
         stored: usize,
         /// Records to be read again.
         replay: u64,
@@ -358,7 +360,8 @@ pub enum Notice {
         task: TaskId,
         /// Where windows and open entities come from; from nothing they are rebuilt.
         from: Source,
-        /// How many snapshots of it the store has; none of them would do.
+        /// How many snapshots the store has of it, or of those that had some of its topics until now;
+        /// none of them would do.
         stored: usize,
         /// Records to be read again.
         replay: u64,

@@ -288,10 +288,10 @@ impl Pending {
         }
     }
 
-    /// How many snapshots the store has of the task, or of others that had some of its topics, as
-    /// far as it was asked.
-    pub(crate) fn stored(&self) -> usize {
-        self.names().map_or(0, <[SnapshotName]>::len) + self.earlier.len()
+    /// What it has of tasks that had other topics, without those that could not be used.
+    pub(crate) fn usable_earlier(&self) -> Vec<EarlierName> {
+        let usable = |it: &&EarlierName| !self.refused.contains(&it.to_string());
+        self.earlier.iter().filter(usable).cloned().collect()
     }
 
     /// Whether the store was asked for names and doesn't say.

@@ -14,7 +14,9 @@ use crate::name::EarlierName;
 /// The snapshots of one task that are to be had, the furthest first.
 type Versions<'a> = Vec<&'a EarlierName>;
 
-/// The states that other tasks' snapshots make together, the newest first.
+/// The states that other tasks' snapshots make together, the newest first: of each task the newest,
+/// then of each the second, and so on. Asked again without one that turns out to be of no use: so no
+/// task goes back to an older one because of another's.
 pub(super) fn candidates(question: &Question<'_>) -> Vec<Candidate> {
     let parts = parts(question);
     let most = parts.iter().map(Vec::len).max().unwrap_or(0);
@@ -51,17 +53,28 @@ fn offset_sum(earlier: &EarlierName) -> i128 {
         .sum()
 }
 
-/// Whether every input that it tells something of is committed in its lineage, and not before the
+/// Whether every input that it tells something of is committed in its lineage, and not beyond the
 /// log's end.
 fn fits(inputs: &[InputFacts], earlier: &EarlierName) -> bool {
     let mut told = inputs.iter().filter_map(|input| {
         let offset = offset_of(earlier, &input.topic)?;
-        let note = input.committed.as_ref().and_then(|one| one.1);
-        let same = note.is_some_and(|note| note.lineage == earlier.name.lineage);
-        Some(same && offset <= input.log_end)
+        Some(is_committed(input, earlier) && offset <= input.log_end)
     });
     // At least one, and each of them.
     told.next() == Some(true) && told.all(|fits| fits)
+}
+
+/// Whether the task that it is of was the last to commit an input: others are left from joins before.
+pub(crate) fn was_last(inputs: &[InputFacts], earlier: &EarlierName) -> bool {
+    let mut told = inputs
+        .iter()
+        .filter(|input| earlier.topics.contains(&input.topic));
+    told.any(|input| is_committed(input, earlier))
+}
+
+fn is_committed(input: &InputFacts, earlier: &EarlierName) -> bool {
+    let note = input.committed.as_ref().and_then(|one| one.1);
+    note.is_some_and(|note| note.lineage == earlier.name.lineage)
 }
 
 /// Where it stands on a topic, if it is of a task with that topic.

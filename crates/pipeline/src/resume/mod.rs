@@ -10,6 +10,8 @@ mod nothing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use carried::was_last;
+
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 

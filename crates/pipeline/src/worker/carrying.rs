@@ -11,20 +11,24 @@ use super::Worker;
 use crate::header::{Header, InputHeader};
 use crate::name::EarlierName;
 use crate::port::{LoadError, Notice, TaskId};
-use crate::resume::{Source, Start};
+use crate::preparing::Pending;
+use crate::resume::{InputFacts, Source, Start, was_last};
 use crate::running::Running;
 
 impl Worker {
-    /// The task that they make together and the KPIs that begin anew in it, or why they can't be
-    /// used.
+    /// The task that they make together and the KPIs that begin anew in it, or which of them can't be
+    /// used and why: all of them by name where it can't be said of one.
     pub(super) fn carry(
         &self,
         id: TaskId,
         start: &Start,
         snapshots: &[Snapshot],
-    ) -> Result<(Running, Vec<String>), LoadError> {
+    ) -> Result<(Running, Vec<String>), (String, LoadError)> {
         let Source::Carried(names) = &start.from else {
             unreachable!("snapshots were asked for");
+        };
+        let [first, ..] = &names[..] else {
+            unreachable!("at least one");
         };
         let facts = self.facts(id);
         let mut inputs: Vec<InputHeader> = facts
@@ -36,14 +40,16 @@ impl Worker {
             })
             .collect();
         for (name, snapshot) in names.iter().zip(snapshots) {
-            for (topic, header) in name.topics.iter().zip(headers(name, snapshot)?) {
+            let headers = headers(name, snapshot).map_err(|error| (name.to_string(), error))?;
+            for (topic, header) in name.topics.iter().zip(headers) {
                 if let Some(at) = facts.iter().position(|facts| facts.topic == *topic) {
                     inputs[at] = header;
                 }
             }
         }
         let plan = Arc::clone(&self.plan);
-        let restored = Task::carry(plan, id.group, id.partition, snapshots)?;
+        let restored = Task::carry(plan, id.group, id.partition, snapshots);
+        let restored = restored.map_err(|refusal| (all_of(names), refusal.into()))?;
         let mut task = restored.task;
         for (input, facts) in facts.iter().enumerate() {
             if !names.iter().any(|name| name.topics.contains(&facts.topic)) {
@@ -52,25 +58,48 @@ impl Worker {
         }
         if !task.offsets().eq(start.offsets.iter().copied()) {
             let message = "unsound: its offsets are others than its name says";
-            return Err(LoadError::Unsound(message.to_owned()));
+            return Err((all_of(names), LoadError::Unsound(message.to_owned())));
         }
-        let lineage = names
-            .first()
-            .map_or(start.lineage, |name| name.name.lineage);
+        // Not `start`'s yet: under that nothing is stored, so `begin` drops the origins and saves it
+        // first.
+        let lineage = first.name.lineage;
         Ok((Running::new(id, task, inputs, lineage), restored.anew))
     }
 
-    /// The tasks that had some of these topics and whose snapshots would not do, if there are any.
-    pub(super) fn left_behind(&self, task: TaskId) -> Option<Notice> {
-        let mut tasks = self.preparing.iter().flat_map(|preparing| &preparing.tasks);
-        let pending = tasks.find(|pending| pending.id == task)?;
-        let earlier = pending.earlier.iter();
-        let tasks: BTreeSet<String> = earlier.map(|name| task_name(name, task)).collect();
+    /// The tasks that had some of these topics until now and whose snapshots would not do, if there
+    /// are any. What is left from joins before those has nothing to do with it.
+    pub(super) fn left_behind(&self, task: TaskId, facts: &[InputFacts]) -> Option<Notice> {
+        let tasks: BTreeSet<String> = self
+            .until_now(task, facts)
+            .map(|name| task_name(name, task))
+            .collect();
         (!tasks.is_empty()).then(|| Notice::LeftBehind {
             task,
             tasks: tasks.into_iter().collect(),
         })
     }
+
+    /// How many snapshots the store has of the task, or of those that had some of its topics until
+    /// now, as far as it was asked.
+    pub(super) fn stored(&self, task: TaskId, facts: &[InputFacts]) -> usize {
+        let mut tasks = self.preparing.iter().flat_map(|preparing| &preparing.tasks);
+        let own = tasks.find(|pending| pending.id == task);
+        let own = own.and_then(Pending::names).map_or(0, <[_]>::len);
+        own + self.until_now(task, facts).count()
+    }
+
+    /// Snapshots of the tasks that committed these topics last, and had others.
+    fn until_now(&self, task: TaskId, facts: &[InputFacts]) -> impl Iterator<Item = &EarlierName> {
+        let tasks = self.preparing.iter().flat_map(|preparing| &preparing.tasks);
+        let pending = tasks.filter(move |pending| pending.id == task);
+        let earlier = pending.flat_map(|pending| &pending.earlier);
+        earlier.filter(move |name| was_last(facts, name))
+    }
+}
+
+fn all_of(names: &[EarlierName]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(" with ")
 }
 
 /// What the pipeline knew of each of its inputs.

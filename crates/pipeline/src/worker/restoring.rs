@@ -78,17 +78,27 @@ impl Worker {
         Running::new(task, state, headers.collect(), start.lineage)
     }
 
-    /// The task of the snapshots that were asked for and the KPIs that begin anew in it, or why they
-    /// can't be used.
+    /// The task of the snapshots that were asked for and the KPIs that begin anew in it, or which of
+    /// them can't be used and why.
     pub(super) fn restore(
         &self,
         id: TaskId,
         start: &Start,
         snapshots: &[Snapshot],
-    ) -> Result<(Running, Vec<String>), LoadError> {
+    ) -> Result<(Running, Vec<String>), (String, LoadError)> {
         let ([snapshot, ..], Some(name)) = (snapshots, name_of(start)) else {
             return self.carry(id, start, snapshots);
         };
+        let restored = self.restore_one(id, start, (name, snapshot));
+        restored.map_err(|error| (name.to_string(), error))
+    }
+
+    fn restore_one(
+        &self,
+        id: TaskId,
+        start: &Start,
+        (name, snapshot): (&SnapshotName, &Snapshot),
+    ) -> Result<(Running, Vec<String>), LoadError> {
         let note = snapshot::note(&snapshot.head)?;
         let header = Header::parse(note, start.offsets.len()).map_err(LoadError::Unsound)?;
         if header.lineage != name.lineage {
@@ -208,7 +218,7 @@ impl Worker {
         effects: &mut Vec<Effect>,
     ) {
         self.tell_recreated(task, start, facts, effects);
-        let stored = self.stored(task);
+        let stored = self.stored(task, facts);
         let place = |input: usize| self.plan.groups[task.group].topics[input];
         let mut notice = |notice| effects.push(Effect::Notice(notice));
         foreign_commits(task, start, facts, place).for_each(&mut notice);
@@ -226,7 +236,10 @@ impl Worker {
                 replay,
             }),
             Cause::Carried => notice(carried(task, start, replay, &anew)),
-            Cause::TotalsLost => self.left_behind(task).into_iter().for_each(&mut notice),
+            Cause::TotalsLost => self
+                .left_behind(task, facts)
+                .into_iter()
+                .for_each(&mut notice),
             Cause::Recreated(_) => {}
         }
         if start.zero_at.is_some() {

@@ -12,6 +12,7 @@ use engine::snapshot::Snapshot;
 
 use super::{Phase, Worker, reach};
 use crate::log_id::LogId;
+use crate::name::EarlierName;
 use crate::port::{Effect, LoadError, Position, TaskId};
 use crate::preparing::{Begun, Preparing, Step, facts};
 use crate::resume::{Attempt, InputFacts, Question, attempts, memory_is_current, memory_will_do};
@@ -104,14 +105,18 @@ impl Worker {
         else {
             return;
         };
+        let snapshots = snapshots.map_err(|error| (name.to_owned(), error));
         let restored = snapshots.and_then(|all| self.restore(task, &loading.start, &all));
         match restored {
             Ok((running, anew)) => {
                 self.begin(task, running, &loading.start, anew, effects);
             }
-            Err(error) => {
-                self.refused(task, name, &error, effects);
-                self.attempt(task, loading.rest, effects);
+            Err((bad, error)) => {
+                self.refused(task, &bad, &error, effects);
+                // Of other tasks' snapshots one is out: what the others make is decided anew.
+                if EarlierName::parse(&bad).is_none() {
+                    self.attempt(task, loading.rest, effects);
+                }
             }
         }
         self.prepare(effects);
@@ -167,8 +172,8 @@ impl Worker {
         pending.ask(self.at, effects);
         match pending.names() {
             Some(names) => {
-                question.names = names;
-                question.earlier = &pending.earlier;
+                let earlier = pending.usable_earlier();
+                (question.names, question.earlier) = (names, &earlier);
                 Some(attempts(&question).into())
             }
             None if memory_will_do && pending.is_kept_waiting(self.at) => {
@@ -211,13 +216,6 @@ impl Worker {
 
     pub(super) fn pending(&mut self, task: TaskId) -> Option<&mut crate::preparing::Pending> {
         self.preparing.as_mut()?.pending(task)
-    }
-
-    /// How many snapshots of the task the store has.
-    pub(super) fn stored(&self, task: TaskId) -> usize {
-        let mut tasks = self.preparing.iter().flat_map(|preparing| &preparing.tasks);
-        let pending = tasks.find(|pending| pending.id == task);
-        pending.map_or(0, crate::preparing::Pending::stored)
     }
 
     /// The tasks that these partitions make, or what is missing for one of them.

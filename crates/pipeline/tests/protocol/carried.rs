@@ -180,30 +180,132 @@ fn counts_of_a_join_that_is_given_up_go_on_apart() {
     assert_eq!(rig.told(loses), 0);
 }
 
-#[test]
-fn a_damaged_part_is_refused_and_the_one_before_is_used() {
-    let before = counts(&read_by(&apart()));
-    let damage = |rig: &mut Rig| {
-        let placed = rig
-            .world
-            .earlier
-            .iter_mut()
-            .filter(|one| one.0.starts_with("placed/"));
-        let newest = placed
-            .max_by_key(|one| one.0[34..].to_owned())
-            .expect("it was saved")
-            .1;
-        let middle = newest.len() / 2;
-        newest[middle] ^= 1;
-    };
-    let mut rig = changed(&apart(), &together(), damage);
+/// The names of a task's snapshots for others, the newest first: at least two.
+fn versions(rig: &Rig, task: &str) -> Vec<String> {
+    let names = rig.world.earlier.keys();
+    let mut names: Vec<String> = names.filter(|it| it.starts_with(task)).cloned().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.rsplit('-').next().map(str::to_owned)));
+    assert!(names.len() >= 2, "{names:?}");
+    names
+}
+
+fn damage(rig: &mut Rig, name: &str) {
+    let head = rig.world.earlier.get_mut(name).expect("it was saved");
+    let middle = head.len() / 2;
+    head[middle] ^= 1;
+}
+
+fn refused(rig: &Rig) -> Vec<String> {
+    let told = rig.notices.iter().filter_map(|notice| match notice {
+        Notice::Refused { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// Both counts go on from just these two snapshots, and these were refused, in this order.
+fn assert_carried(mut rig: Rig, from: [&String; 2], without: &[&String]) {
     rig.pass(2);
-    assert_eq!(
-        rig.told(|notice| matches!(notice, Notice::Refused { .. })),
-        1
-    );
-    assert_eq!(counts(&rig), before);
+    let last_two = &rig.loads[rig.loads.len() - 2..];
+    assert_eq!(last_two.iter().collect::<Vec<_>>(), from);
+    assert_eq!(refused(&rig).iter().collect::<Vec<_>>(), without);
+    assert_eq!(counts(&rig), counts(&read_by(&apart())));
     assert_eq!((rig.carried().len(), rig.told(loses)), (1, 0));
+}
+
+#[test]
+fn a_task_does_not_go_back_to_an_older_snapshot_because_of_anothers() {
+    for torn_first in [true, false] {
+        let (mut ends, mut starts) = (Vec::new(), Vec::new());
+        let rig = changed(&apart(), &together(), |rig| {
+            (ends, starts) = (versions(rig, "fulfilled/"), versions(rig, "placed/"));
+            let (newest, other) = match torn_first {
+                true => (&ends[0], &starts[1]),
+                false => (&starts[0], &ends[1]),
+            };
+            damage(rig, newest);
+            damage(rig, other);
+        });
+        match torn_first {
+            true => assert_carried(rig, [&ends[1], &starts[0]], &[&ends[0]]),
+            false => assert_carried(rig, [&ends[0], &starts[1]], &[&starts[0]]),
+        }
+    }
+}
+
+#[test]
+fn two_damaged_parts_are_refused_once_each_by_their_own_names() {
+    let (mut ends, mut starts) = (Vec::new(), Vec::new());
+    let rig = changed(&apart(), &together(), |rig| {
+        (ends, starts) = (versions(rig, "fulfilled/"), versions(rig, "placed/"));
+        damage(rig, &ends[0]);
+        damage(rig, &starts[0]);
+    });
+    let from = [&ends[1], &starts[1]];
+    assert_carried(rig, from, &[&ends[0], &starts[0]]);
+}
+
+#[test]
+fn a_part_with_anothers_content_is_refused_by_its_own_name() {
+    let (mut ends, mut starts) = (Vec::new(), Vec::new());
+    let rig = changed(&apart(), &together(), |rig| {
+        (ends, starts) = (versions(rig, "fulfilled/"), versions(rig, "placed/"));
+        let other = rig.world.earlier[&starts[0]].clone();
+        rig.world.earlier.insert(ends[0].clone(), other);
+    });
+    assert_carried(rig, [&ends[1], &starts[0]], &[&ends[0]]);
+}
+
+#[test]
+fn parts_that_make_no_task_together_are_refused_by_all_their_names() {
+    let (mut ends, mut starts) = (Vec::new(), Vec::new());
+    let rig = changed(&apart(), &together(), |rig| {
+        (ends, starts) = (versions(rig, "fulfilled/"), versions(rig, "placed/"));
+        let older = rig.world.earlier[&ends[1]].clone();
+        rig.world.earlier.insert(ends[0].clone(), older);
+    });
+    let both = format!("{} with {}", ends[0], starts[0]);
+    assert_carried(rig, [&ends[1], &starts[1]], &[&both]);
+}
+
+#[test]
+fn a_task_whose_only_part_is_damaged_is_asked_for_it_once_and_the_store_is_not_called_empty() {
+    let mut newest = String::new();
+    let mut rig = changed(&apart(), &together(), |rig| {
+        newest = versions(rig, "placed/").remove(0);
+        let kept = newest.clone();
+        let earlier = &mut rig.world.earlier;
+        earlier.retain(|name, _| !name.starts_with("placed/") || *name == kept);
+        damage(rig, &newest);
+    });
+    rig.pass(2);
+    assert_eq!(refused(&rig), [newest]);
+    let both = vec!["fulfilled/0".to_owned(), "placed/0".to_owned()];
+    assert_eq!(left(&rig), Some(both));
+    let empty = |notice: &Notice| matches!(notice, Notice::TotalsLost { stored: 0, .. });
+    assert_eq!((rig.told(loses), rig.told(empty)), (1, 0));
+}
+
+fn left(rig: &Rig) -> Option<Vec<String>> {
+    rig.notices.iter().find_map(|notice| match notice {
+        Notice::LeftBehind { tasks, .. } => Some(tasks.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn snapshots_from_before_an_old_join_are_no_reason_for_what_is_lost_later() {
+    let mut rig = changed(&apart(), &together(), |_| {});
+    rig.pass(2);
+    rig.append(0, "order.placed", 4);
+    rig.pass(20);
+    assert!(!rig.world.earlier.is_empty() && !rig.world.heads.is_empty());
+    rig.world.heads.clear();
+    let mut rig = rig.restart();
+    rig.assign();
+    rig.pass(2);
+    let empty = |notice: &Notice| matches!(notice, Notice::TotalsLost { stored: 0, .. });
+    assert_eq!((left(&rig), rig.told(empty)), (None, 1));
 }
 
 #[test]
@@ -215,11 +317,7 @@ fn where_one_part_is_gone_totals_begin_anew_and_the_earlier_tasks_are_named() {
     };
     let mut rig = changed(&apart(), &together(), forget);
     rig.pass(2);
-    let left = rig.notices.iter().find_map(|notice| match notice {
-        Notice::LeftBehind { tasks, .. } => Some(tasks.clone()),
-        _ => None,
-    });
-    assert_eq!(left, Some(vec!["placed/0".to_owned()]));
+    assert_eq!(left(&rig), Some(vec!["placed/0".to_owned()]));
     let empty = |notice: &Notice| matches!(notice, Notice::TotalsLost { stored: 0, .. });
     assert_eq!(
         (rig.told(loses), rig.told(empty)),
