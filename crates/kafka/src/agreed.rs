@@ -4,8 +4,7 @@
 //! What every commit's note says too is believed at once, so an ordinary start waits for nothing.
 //! Otherwise two answers that have the id, one after the other, have to agree; ids on which they don't
 //! in time are not known, which is no evidence of anything: records are compared, and the ids asked for
-//! every ten seconds. An id is that of the log that was looked at only if it is still told afterwards:
-//! see `made_anew`.
+//! every ten seconds. An id is that of the log that was looked at only if it is still told afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,9 +39,34 @@ impl Noted {
     }
 }
 
+/// Why nothing is known of the logs yet.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Unsure {
+    /// The look at them failed.
+    NotFound(String),
+    /// One was deleted or made anew meanwhile.
+    Changed(TopicId),
+}
+
+/// What is to be believed of `told`, as `agreed`, and then what `look` finds in the logs. With the old
+/// id and what is found of the new log a task would be told twice, and begun anew twice.
+pub(crate) fn agreed_around<T>(
+    told: &Ids,
+    noted: &Noted,
+    mut ask: impl FnMut(Duration) -> Ids,
+    look: impl FnOnce() -> Result<T, String>,
+) -> Result<(Ids, T), Unsure> {
+    let sure = agreed(told.clone(), noted, &mut ask);
+    let found = look().map_err(Unsure::NotFound)?;
+    match made_anew(told, &sure, &ask(Duration::ZERO)) {
+        Some(topic) => Err(Unsure::Changed(topic)),
+        None => Ok((sure, found)),
+    }
+}
+
 /// What is to be believed of `told` by `noted`, after asking again where they differ. `ask` waits
 /// for so long and gives what the brokers tell then.
-pub(crate) fn agreed(told: Ids, noted: &Noted, mut ask: impl FnMut(Duration) -> Ids) -> Ids {
+fn agreed(told: Ids, noted: &Noted, mut ask: impl FnMut(Duration) -> Ids) -> Ids {
     let believed = |one: &(TopicId, LogId)| noted.confirms(one.0, one.1);
     let (mut sure, mut last): (Ids, Ids) = told.into_iter().partition(believed);
     for _ in 1..ANSWERS {
@@ -69,7 +93,7 @@ pub(crate) fn agreed(told: Ids, noted: &Noted, mut ask: impl FnMut(Duration) -> 
 /// A topic that was deleted or made anew while its log was looked at: what was found is of one log,
 /// the id of another, or of none. `told` was the first answer before, `sure` what was believed of
 /// it, `after` is the answer afterwards.
-pub(crate) fn made_anew(told: &Ids, sure: &Ids, after: &Ids) -> Option<TopicId> {
+fn made_anew(told: &Ids, sure: &Ids, after: &Ids) -> Option<TopicId> {
     // Brokers that tell nothing say nothing; ids that never agreed are not known afterwards either.
     let appeared = |topic: &&TopicId| !told.contains_key(topic) && !sure.contains_key(topic);
     let differs = |(topic, log): &(&TopicId, &LogId)| after.get(topic) != Some(log);
@@ -164,5 +188,23 @@ mod tests {
         assert_eq!(made_anew(&before, &before, &after), Some(TopicId(1)));
         // It was told before, but never twice the same.
         assert_eq!(made_anew(&after, &before, &after), None);
+    }
+
+    #[test]
+    fn what_was_found_of_a_log_made_anew_meanwhile_is_not_believed() {
+        for (now, wanted) in [(8, None), (9, Some(Unsure::Changed(TopicId(1))))] {
+            let mut noted = Noted::default();
+            noted.add(TopicId(1), LogId::new(8).expect("not zero"));
+            let second = std::cell::Cell::new(8);
+            let ask = |_| ids(&[(0, 7), (1, second.get())]);
+            let found = agreed_around(&ids(&[(0, 7), (1, 8)]), &noted, ask, || {
+                second.set(now);
+                Ok("its end")
+            });
+            match wanted {
+                None => assert_eq!(found, Ok((ids(&[(0, 7), (1, 8)]), "its end"))),
+                Some(unsure) => assert_eq!(found, Err(unsure)),
+            }
+        }
     }
 }

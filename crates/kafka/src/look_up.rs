@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::agreed::{Noted, agreed, made_anew};
+use crate::agreed::{Noted, Unsure, agreed_around};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::metadata;
@@ -165,16 +165,20 @@ fn look_up(
     let counts = partition_counts(consumer, &setup.plan, TIMEOUT)
         .map_err(|error| format!("the numbers of partitions: {error}"))?;
     let committed = committed(&offsets, places)?;
-    let logs = agreed(told.clone(), &noted(&committed), |pause| {
+    let ask = |pause| {
         std::thread::sleep(pause);
         ids()
+    };
+    let found = agreed_around(&told, &noted(&committed), ask, || {
+        Bounds::ask(&offsets, setup, question, &committed, now)
     });
-    let bounds = Bounds::ask(&offsets, setup, question, &committed, now)?;
-    // Offsets of a new log with the id of the one before would be told twice, and begun anew twice.
-    if let Some(topic) = made_anew(&told, &logs, &ids()) {
-        let name = &setup.plan.topics[usize::from(topic.0)].name;
-        return Err(format!("topic {name} was made anew or is gone just now"));
-    }
+    let (logs, bounds) = found.map_err(|unsure| match unsure {
+        Unsure::NotFound(error) => error,
+        Unsure::Changed(topic) => {
+            let name = &setup.plan.topics[usize::from(topic.0)].name;
+            format!("topic {name} was made anew or is gone just now")
+        }
+    })?;
     tracing::debug!(took = ?began.elapsed(), partitions = places.len(), "looked up");
     let mut positions = Vec::with_capacity(places.len());
     for place in places {
