@@ -2,6 +2,7 @@
 //! folder in every process, whatever its catalogue says.
 
 use engine::snapshot::SectionRef;
+use pipeline::name::{EarlierName, SnapshotName};
 
 /// How the name of a snapshot's head ends.
 pub(crate) const HEAD_SUFFIX: &str = ".kept";
@@ -29,11 +30,9 @@ impl TaskFolder {
         shared && self.topics != topics
     }
 
-    /// The task, of the same partition, that a name with a task's topics before it is of, and the
-    /// name there.
-    pub(crate) fn of_earlier<'a>(&self, name: &'a str) -> Option<(TaskFolder, &'a str)> {
-        let (topics, name) = name.split_once('/')?;
-        let topics: Vec<String> = topics.split('+').map(str::to_owned).collect();
+    /// The task, of the same partition, that a snapshot of another task is of, and its name there.
+    pub(crate) fn of_earlier(&self, name: &str) -> Option<(TaskFolder, SnapshotName)> {
+        let EarlierName { topics, name } = EarlierName::parse(name)?;
         let partition = self.partition;
         self.is_related(&topics)
             .then_some((TaskFolder { topics, partition }, name))
@@ -99,11 +98,25 @@ mod tests {
         ];
         let related = related.map(|topics| joined.is_related(&of(topics).topics));
         assert_eq!(related, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_related_task_is_found_in_its_folder() {
+        let of = |topics: &str| TaskFolder::parse(topics, "3").expect("a folder");
+        let joined = of("orders+ends");
+        let one = "0000000000000001-0000000000000002-00000000000000000003.kept";
+        let two =
+            "0000000000000001-0000000000000002-00000000000000000003.00000000000000000004.kept";
         let (task, name) = joined
-            .of_earlier("orders/one.kept")
+            .of_earlier(&format!("orders/{one}"))
             .expect("a related task");
-        assert_eq!((task, name), (of("orders"), "one.kept"));
-        for other in ["one.kept", "other/one.kept", "orders+ends/one.kept"] {
+        assert_eq!((task, name.to_string()), (of("orders"), one.to_owned()));
+        for other in [
+            two,
+            &format!("other/{one}"),
+            &format!("orders+ends/{two}"),
+            "orders/one.kept",
+        ] {
             assert_eq!(joined.of_earlier(other), None, "{other}");
         }
     }

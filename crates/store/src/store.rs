@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use catalogue::settings::State;
 use engine::snapshot::Snapshot;
+use pipeline::name::{EarlierName, SnapshotName};
 use pipeline::port::{LoadError, SaveError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -167,9 +168,13 @@ impl Inner {
     async fn earlier_names(&self, folder: &TaskFolder) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for earlier in inspect::related(&self.depot, folder).await? {
-            let topics = earlier.topics.join("+");
             let heads = inspect::heads(&self.depot, &earlier).await?;
-            names.extend(heads.iter().map(|head| format!("{topics}/{}", head.name)));
+            let own = heads.iter().filter_map(|it| SnapshotName::parse(&it.name));
+            let topics = &earlier.topics;
+            names.extend(own.map(|name| {
+                let topics = topics.clone();
+                EarlierName { topics, name }.to_string()
+            }));
         }
         Ok(names)
     }
@@ -177,7 +182,7 @@ impl Inner {
     pub async fn load(&self, folder: &TaskFolder, name: &str) -> Result<Snapshot, LoadError> {
         let _slot = self.loads.acquire().await.expect("it is never closed");
         match folder.of_earlier(name) {
-            Some((earlier, name)) => load::load(&self.depot, &earlier, name).await,
+            Some((earlier, name)) => load::load(&self.depot, &earlier, &name.to_string()).await,
             None => load::load(&self.depot, folder, name).await,
         }
     }
