@@ -147,8 +147,8 @@ fn a_topic_that_is_created_again_while_another_one_is_looked_up_is_told_once() {
         stage.kafka().await_gone(topic);
         stage.kafka().create_topic(topic, PARTITIONS, &[]);
         if topic == first {
-            // Then it is looked up, and a new id is asked for a second time a second later: nothing
-            // tells when that is, and whenever the other topic comes each is told once.
+            // Then it is looked up, and its id asked for a second time a second later. Nothing tells
+            // when: not every run hits it, and in each the other topic is told once.
             await_words(&kept, "requested offset not available");
             let seen = Instant::now();
             within(LONG, "it is looked up", || {
