@@ -71,6 +71,12 @@ impl EarlierName {
         let whole = topics.len() == name.offsets.len() && topics.iter().all(|it| !it.is_empty());
         whole.then_some(EarlierName { topics, name })
     }
+
+    /// Where it stands on a topic, if it is of a task with that topic.
+    pub(crate) fn offset_of(&self, topic: &str) -> Option<i64> {
+        let at = self.topics.iter().position(|known| known == topic)?;
+        Some(self.name.offsets[at])
+    }
 }
 
 impl fmt::Display for EarlierName {

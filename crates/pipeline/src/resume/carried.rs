@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::belonging::is_last;
 use super::{Candidate, InputFacts, Question, Source};
 use crate::lineage::Lineage;
 use crate::name::EarlierName;
@@ -33,7 +34,7 @@ pub(super) fn candidates(question: &Question<'_>) -> Vec<Candidate> {
 fn parts<'a>(question: &Question<'a>) -> Vec<Versions<'a>> {
     let mut tasks: BTreeMap<&[String], Versions<'a>> = BTreeMap::new();
     for earlier in question.earlier {
-        if fits(question.inputs, earlier) {
+        if fits(question, earlier) {
             tasks.entry(&earlier.topics).or_default().push(earlier);
         }
     }
@@ -54,33 +55,37 @@ fn offset_sum(earlier: &EarlierName) -> i128 {
 }
 
 /// Whether every input that it tells something of is committed in its lineage, and not beyond the
-/// log's end.
-fn fits(inputs: &[InputFacts], earlier: &EarlierName) -> bool {
-    let mut told = inputs.iter().filter_map(|input| {
-        let offset = offset_of(earlier, &input.topic)?;
-        Some(is_committed(input, earlier) && offset <= input.log_end)
+/// log's end. Where nothing is committed: whether its task was the last that read them.
+fn fits(question: &Question<'_>, earlier: &EarlierName) -> bool {
+    let last = is_unknown(question.inputs).then(|| is_last(question, &earlier.topics));
+    let mut told = question.inputs.iter().filter_map(|input| {
+        let offset = earlier.offset_of(&input.topic)?;
+        let fits = last.unwrap_or_else(|| is_committed(input, earlier));
+        Some(fits && offset <= input.log_end)
     });
     // At least one, and each of them.
     told.next() == Some(true) && told.all(|fits| fits)
 }
 
+/// Whether no commit tells which state was shown: expired, or all moved by hand.
+pub(crate) fn is_unknown(inputs: &[InputFacts]) -> bool {
+    let noted = |input: &InputFacts| matches!(input.committed, Some((_, Some(_))));
+    !inputs.iter().any(noted)
+}
+
 /// Whether the task that it is of was the last to commit an input: others are left from joins before.
+/// Where nothing is committed any of them may have been.
 pub(crate) fn was_last(inputs: &[InputFacts], earlier: &EarlierName) -> bool {
+    let unknown = is_unknown(inputs);
     let mut told = inputs
         .iter()
         .filter(|input| earlier.topics.contains(&input.topic));
-    told.any(|input| is_committed(input, earlier))
+    told.any(|input| unknown || is_committed(input, earlier))
 }
 
 fn is_committed(input: &InputFacts, earlier: &EarlierName) -> bool {
     let note = input.committed.as_ref().and_then(|one| one.1);
     note.is_some_and(|note| note.lineage == earlier.name.lineage)
-}
-
-/// Where it stands on a topic, if it is of a task with that topic.
-fn offset_of(earlier: &EarlierName, topic: &str) -> Option<i64> {
-    let at = earlier.topics.iter().position(|known| known == topic)?;
-    Some(earlier.name.offsets[at])
 }
 
 /// What they make, if nothing that was shown is missing, or told twice.
@@ -90,7 +95,7 @@ fn carried(question: &Question<'_>, names: Vec<EarlierName>) -> Option<Candidate
     for input in question.inputs {
         let mut told = names
             .iter()
-            .filter_map(|name| Some((name, offset_of(name, &input.topic)?)));
+            .filter_map(|name| Some((name, name.offset_of(&input.topic)?)));
         let (lineage, offset) = match (told.next(), told.next()) {
             (Some((name, offset)), None) => (Some(name.name.lineage), offset),
             (Some(_), Some(_)) => return None,

@@ -5,16 +5,18 @@
 //! failure with what to do. Invariant: whatever is chosen, no counter that was published before is
 //! shown lower without having been set to zero on purpose, in a new lineage.
 
+mod belonging;
 mod carried;
 mod nothing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use carried::was_last;
+pub(crate) use carried::{is_unknown, was_last};
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
+use self::belonging::belongs;
 use crate::lineage::Lineage;
 use crate::log_id::LogId;
 use crate::name::{EarlierName, SnapshotName};
@@ -286,7 +288,8 @@ fn unread(inputs: &[InputFacts], offsets: &[i64], skip: &[i64]) -> Vec<i64> {
 
 /// What the commits of a task say together.
 struct Committed {
-    /// Of all notes, each once. Several only if a commit went through for some partitions.
+    /// Of all notes, each once. Several if a commit went through for some partitions, or if other
+    /// tasks had some of the topics last.
     lineages: Vec<Lineage>,
     offsets: Vec<Option<i64>>,
     /// By input, if every input has a note.
@@ -390,18 +393,7 @@ fn candidates(question: &Question<'_>, committed: &Committed) -> Vec<Candidate> 
     });
     let stored = stored
         .filter(|candidate| in_log(&candidate.offsets))
-        .filter(|candidate| {
-            let leads_to = [
-                candidate.lineage,
-                candidate.adopted,
-                candidate.gapped(question),
-            ];
-            committed.lineages.is_empty()
-                || !question.same_lineage
-                || leads_to
-                    .iter()
-                    .any(|lineage| committed.lineages.contains(lineage))
-        });
+        .filter(|candidate| belongs(question, committed, candidate));
     memory
         .into_iter()
         .filter(|candidate| in_log(&candidate.offsets))

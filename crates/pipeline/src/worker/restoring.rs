@@ -13,7 +13,9 @@ use crate::header::{Header, InputHeader};
 use crate::name::SnapshotName;
 use crate::port::{Effect, LoadError, Notice, TaskId};
 use crate::preparing::{Begun, Step};
-use crate::resume::{Attempt, Cause, InputFacts, Shown, Source, Start, repartitioned_message};
+use crate::resume::{
+    Attempt, Cause, InputFacts, Shown, Source, Start, is_unknown, repartitioned_message,
+};
 use crate::running::Running;
 
 impl Worker {
@@ -223,7 +225,19 @@ impl Worker {
         let mut notice = |notice| effects.push(Effect::Notice(notice));
         foreign_commits(task, start, facts, place).for_each(&mut notice);
         let replay = replay(start, facts);
+        let totals_lost = || Notice::TotalsLost {
+            task,
+            from: start.from.clone(),
+            stored,
+            replay,
+        };
         match &start.cause {
+            Cause::Fresh if is_unknown(facts) => {
+                if let Some(left_behind) = self.left_behind(task, facts) {
+                    notice(left_behind);
+                    notice(totals_lost());
+                }
+            }
             Cause::Fresh => {}
             Cause::Kept => notice(Notice::Kept { task }),
             Cause::Restored => {
@@ -243,12 +257,7 @@ impl Worker {
             Cause::Recreated(_) => {}
         }
         if start.zero_at.is_some() {
-            notice(Notice::TotalsLost {
-                task,
-                from: start.from.clone(),
-                stored,
-                replay,
-            });
+            notice(totals_lost());
         }
         if name_of(start).is_some_and(|name| name.plan != self.fingerprints[task.group]) {
             notice(Notice::Adopted { task, anew });

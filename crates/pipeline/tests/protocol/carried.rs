@@ -11,7 +11,7 @@ use crate::plans::{MORNING, SECOND, apart, event_at, together};
 use crate::rig::Rig;
 
 /// Total and created timestamp of each count, by KPI.
-fn counts(rig: &Rig) -> Vec<(String, u64, Option<i64>)> {
+pub fn counts(rig: &Rig) -> Vec<(String, u64, Option<i64>)> {
     let mut counts = Vec::new();
     for view in rig.board.values() {
         let group = &rig.plan.groups[view.group];
@@ -108,7 +108,7 @@ impl Rig {
     }
 }
 
-fn loses(notice: &Notice) -> bool {
+pub fn loses(notice: &Notice) -> bool {
     matches!(notice, Notice::TotalsLost { .. })
 }
 
@@ -286,7 +286,7 @@ fn a_task_whose_only_part_is_damaged_is_asked_for_it_once_and_the_store_is_not_c
     assert_eq!((rig.told(loses), rig.told(empty)), (1, 0));
 }
 
-fn left(rig: &Rig) -> Option<Vec<String>> {
+pub fn left(rig: &Rig) -> Option<Vec<String>> {
     rig.notices.iter().find_map(|notice| match notice {
         Notice::LeftBehind { tasks, .. } => Some(tasks.clone()),
         _ => None,

@@ -10,6 +10,7 @@ mod outages;
 mod plans;
 mod publishing;
 mod recreated;
+mod rejoined;
 mod restarts;
 mod rig;
 mod saving;

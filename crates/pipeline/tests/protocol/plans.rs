@@ -31,6 +31,8 @@ const DELIVERY: &str = "[kpi.delivery]\nkind = \"promise\"\nhelp = \"From fulfil
     start = { type = \"order.fulfilled\", key = \"order_id\" }\n\
     end = { type = \"order.delivered\", key = \"order_id\" }\n\
     within = \"60s\"\nobjective = 0.95\nhorizon = \"1h\"\nhold = \"1m\"\nwindows = [\"5m\"]\n";
+const PLACED_TOPIC: &str = "[[kafka.topic]]\nname = \"placed\"\n\
+    types = [\"order.placed\", \"payment.authorized\"]\n";
 const PAID_TOPICS: &str = "[[kafka.topic]]\nname = \"placed\"\n\
     types = [\"order.placed\", \"payment.authorized\"]\n\
     [[kafka.topic]]\nname = \"fulfilled\"\n\
@@ -69,6 +71,12 @@ pub fn together() -> Arc<Plan> {
         PAID_TOPICS,
         &format!("{ORDERS}{ENDS}{PAYMENT}{CHECKOUT}{DELIVERY}{PROMISE}"),
     )
+}
+
+/// The first of these topics alone; without `with_orders` nothing counts its orders.
+pub fn alone(with_orders: bool) -> Arc<Plan> {
+    let orders = if with_orders { ORDERS } else { "" };
+    plan(PLACED_TOPIC, &format!("{orders}{PAYMENT}"))
 }
 
 fn plan(topics: &str, kpis: &str) -> Arc<Plan> {
