@@ -138,52 +138,125 @@ fn assign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Result
     result.map_err(|error| Fatal::Client(error.to_string()))
 }
 
-/// The same in the plan's words, ordered by topic and partition.
-pub(crate) fn places(plan: &Plan, list: &TopicPartitionList) -> Vec<Place> {
-    let mut places: Vec<Place> = list
-        .elements()
-        .iter()
-        .map(|element| {
-            let mut topics = plan.topics.iter();
-            let topic = topics.position(|topic| topic.name == element.topic());
-            let topic = topic.expect("only the plan's topics are subscribed");
-            let topic = u16::try_from(topic).expect("a plan's topics fit its ids");
-            (TopicId(topic), element.partition())
-        })
-        .collect();
+/// What the group gave, in the plan's words, ordered by topic and partition; or why that can't be a
+/// share of this plan. Kafka hands a member with a group.instance.id what it had before it was
+/// restarted, whatever it asks for now. And members that ask for different topics, as while a new
+/// list is rolled out, are dealt other partitions of each topic.
+pub(crate) fn share_of(plan: &Plan, list: &TopicPartitionList) -> Result<Vec<Place>, String> {
+    let mut places = Vec::with_capacity(list.count());
+    for element in list.elements() {
+        let mut topics = plan.topics.iter();
+        let Some(topic) = topics.position(|topic| topic.name == element.topic()) else {
+            let topic = element.topic();
+            return Err(format!("it has \"{topic}\", which is not read any more"));
+        };
+        let topic = u16::try_from(topic).expect("a plan's topics fit its ids");
+        places.push((TopicId(topic), element.partition()));
+    }
     places.sort_unstable();
-    places
+    match torn(plan, &places) {
+        None => Ok(places),
+        Some((one, other)) => Err(format!(
+            "it has different partitions of \"{one}\" and \"{other}\", which are joined"
+        )),
+    }
 }
 
-/// A task needs its partition of every topic of its group: partitions that were added to only one
-/// of them while we run break that.
-pub(crate) fn check_joined(plan: &Plan, places: &[Place]) -> Result<(), Fatal> {
-    for group in &plan.groups {
-        let of = |topic: TopicId| -> Vec<i32> {
-            let of_topic = places.iter().filter(|place| place.0 == topic);
-            of_topic.map(|place| place.1).collect()
-        };
-        let Some(&first) = group.topics.first() else {
-            continue;
-        };
-        for &other in &group.topics[1..] {
-            if of(first) != of(other) {
-                let name = |topic: TopicId| &plan.topics[usize::from(topic.0)].name;
-                return Err(Fatal::PartitionCounts(format!(
-                    "topics that are joined must have equal numbers of partitions: \"{}\" and \
-                     \"{}\" were assigned different ones",
-                    name(first),
-                    name(other)
-                )));
-            }
-        }
-    }
-    Ok(())
+/// Two topics that are joined, but of which different partitions were given: a task needs its
+/// partition of every topic of its group.
+fn torn<'p>(plan: &'p Plan, places: &[Place]) -> Option<(&'p str, &'p str)> {
+    let of = |topic: TopicId| {
+        let of_topic = places.iter().filter(move |place| place.0 == topic);
+        of_topic.map(|place| place.1)
+    };
+    let name = |topic: TopicId| plan.topics[usize::from(topic.0)].name.as_str();
+    plan.groups.iter().find_map(|group| {
+        let (first, others) = group.topics.split_first()?;
+        let mut others = others.iter();
+        let other = others.find(|other| !of(*first).eq(of(**other)))?;
+        Some((name(*first), name(*other)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use catalogue::plan::{Group, Limits, TimeRules, Topic};
+    use events::Span;
+
     use super::*;
+
+    /// What a group gave.
+    type Given = &'static [(&'static str, i32)];
+
+    /// Topics "a" and "b", joined, and "c" on its own.
+    fn plan() -> Plan {
+        let topic = |name: &str| Topic {
+            name: name.into(),
+            key: None,
+            types: Vec::new(),
+            lateness: Span::ZERO,
+        };
+        let group = |topics: &[u16]| Group {
+            topics: topics.iter().copied().map(TopicId).collect(),
+            kpis: Vec::new(),
+        };
+        Plan {
+            namespace: "shop".into(),
+            time: TimeRules {
+                max_future: Span::ZERO,
+                dedupe: Span::ZERO,
+            },
+            limits: Limits {
+                label_values: 1,
+                open_entities: 1,
+                remembered_entities: 1,
+                held_entities: 1,
+                dedupe_entries: 1,
+                record_bytes: 1,
+                max_series: 1,
+            },
+            topics: ["a", "b", "c"].map(topic).into(),
+            groups: vec![group(&[0, 1]), group(&[2])],
+            types: Vec::new(),
+            fields: Vec::new(),
+            kpis: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_assignment_of_another_topic_list_is_no_share() {
+        let share = |given: Given| {
+            let mut list = TopicPartitionList::new();
+            for (topic, partition) in given {
+                list.add_partition(topic, *partition);
+            }
+            let places = share_of(&plan(), &list)?;
+            Ok(places.into_iter().map(|it| (it.0.0, it.1)).collect())
+        };
+        let good: [(Given, Vec<(u16, i32)>); 3] = [
+            (&[], vec![]),
+            (&[("c", 7)], vec![(2, 7)]),
+            (
+                &[("b", 1), ("c", 0), ("a", 3), ("a", 1), ("b", 3)],
+                vec![(0, 1), (0, 3), (1, 1), (1, 3), (2, 0)],
+            ),
+        ];
+        for (given, places) in good {
+            assert_eq!(share(given), Ok::<_, String>(places), "{given:?}");
+        }
+        let bad: [(Given, &str); 3] = [
+            (
+                &[("c", 0), ("old", 0)],
+                "\"old\", which is not read any more",
+            ),
+            (&[("a", 0), ("c", 0)], "partitions of \"a\" and \"b\""),
+            (&[("a", 0), ("b", 1)], "partitions of \"a\" and \"b\""),
+        ];
+        for (given, reason) in bad {
+            let found = share(given).expect_err("no share");
+            assert!(found.contains(reason), "{given:?}: {found}");
+        }
+    }
 
     #[test]
     fn a_share_is_current_until_it_is_revoked_and_held_until_it_is_given_back() {

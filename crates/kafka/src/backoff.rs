@@ -28,6 +28,11 @@ impl Backoff {
         self.next
     }
 
+    /// Not before that.
+    pub(crate) fn wait(&mut self, pause: Duration) {
+        self.next = Instant::now() + pause;
+    }
+
     pub(crate) fn failed(&mut self) {
         self.next = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(Backoff::LONGEST);

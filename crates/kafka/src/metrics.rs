@@ -205,6 +205,23 @@ impl Metrics {
         info!(worker, partitions, "assigned");
     }
 
+    /// The group gave a worker what is no share of its topics: it joins anew after this pause. Once
+    /// is usual after a restart with another list; what goes on is a trouble.
+    pub(crate) fn turned_down(&self, worker: usize, group: &str, why: &str, pause: Duration) {
+        self.rebalances.inc();
+        let text = format!(
+            "group \"{group}\" gave an assignment that doesn't fit the topics that are read: {why}. It \
+             is of an earlier topic list, or another member has another one"
+        );
+        match pause.as_secs() {
+            0 => warn!(worker, "{text}; joining anew"),
+            seconds => self.trouble(
+                Trouble::Other,
+                &format!("worker {worker}: {text}; that goes on, joining anew in {seconds} s"),
+            ),
+        }
+    }
+
     /// The group has given so many partitions to nobody.
     pub(crate) fn without_owner(&self, partitions: usize) {
         let partitions = i64::try_from(partitions).unwrap_or(i64::MAX);

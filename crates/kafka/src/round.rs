@@ -9,7 +9,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::assignment::{accept, check_joined, deliver, places};
+use crate::assignment::{accept, deliver, share_of};
 use crate::batch::BatchQueue;
 use crate::context::Rebalance;
 use crate::coverage::CoverageAsker;
@@ -112,6 +112,11 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
         while let Some(rebalance) = self.hands.consumer.context().next_rebalance() {
             match rebalance {
                 Rebalance::Assigned(list) => self.assigned(&list)?,
+                // It was turned down: the logic never had it.
+                Rebalance::Revoked if !self.hands.share.is_held() => {
+                    let consumer = self.hands.consumer;
+                    consumer.context().give_back(consumer);
+                }
                 Rebalance::Revoked => {
                     self.stop_delivery();
                     self.hands.share.revoke(Instant::now());
@@ -146,12 +151,19 @@ impl<L: FnMut(Call<'_, '_>)> Rounds<'_, '_, L> {
     fn assigned(&mut self, list: &TopicPartitionList) -> Result<(), Fatal> {
         let hands = &mut *self.hands;
         hands.orders = Orders::default();
-        let places = places(&hands.setup.plan, list);
+        let places = match share_of(&hands.setup.plan, list) {
+            Ok(places) => places,
+            Err(misfit) => {
+                accept(hands.consumer)?;
+                self.topics.turn_down(hands.consumer, &misfit);
+                return Ok(());
+            }
+        };
+        self.topics.fits();
         hands
             .setup
             .metrics
             .assigned(hands.setup.number, places.len());
-        check_joined(&hands.setup.plan, &places)?;
         self.coverage.watch(places.is_empty());
         self.begin_share(&places)
     }

@@ -1,6 +1,10 @@
 //! Are all topics there, and do joined ones have equal partition counts? Asked before the group is
 //! joined, and again every few seconds until they are: a member that knows only some of the topics
 //! would own tasks with half their inputs.
+//!
+//! What the group gives may be of another topic list all the same. Then it is left and joined anew,
+//! which makes its leader look again: at once the first time, and after longer and longer pauses
+//! while a member with the other list is there, because joining stops the others for a moment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +20,8 @@ use crate::worker::{Fatal, Setup};
 
 /// How long the broker may take to describe a topic.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// The pauses before the group is joined anew when that didn't help: the first one and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// The way into the group.
 pub(crate) struct Topics<'s> {
@@ -26,6 +32,8 @@ pub(crate) struct Topics<'s> {
     metrics: &'s Metrics,
     backoff: Backoff,
     subscribed: bool,
+    /// Until it joins anew, the next time it is given what doesn't fit.
+    pause: Duration,
 }
 
 impl<'s> Topics<'s> {
@@ -38,6 +46,7 @@ impl<'s> Topics<'s> {
             metrics: &setup.metrics,
             backoff: Backoff::new(),
             subscribed: false,
+            pause: Duration::ZERO,
         }
     }
 
@@ -88,12 +97,31 @@ impl<'s> Topics<'s> {
         self.backoff = Backoff::new();
     }
 
+    /// Leaves the group for a while, which gave what is no share of this plan: why. Partition counts
+    /// that differ are found on the way in again.
+    pub(crate) fn turn_down(&mut self, consumer: &BaseConsumer<Context>, why: &str) {
+        self.metrics
+            .turned_down(self.number, self.group, why, self.pause);
+        self.join_anew(consumer);
+        self.backoff.wait(self.pause);
+        self.pause = next_pause(self.pause);
+    }
+
+    /// The group gave a share of this plan.
+    pub(crate) fn fits(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
     fn report_missing(&self, counts: &[Option<usize>]) -> bool {
         for detail in missing(&self.plan, counts, self.brokers) {
             self.metrics.trouble(Trouble::TopicMissing, &detail);
         }
         counts.contains(&None)
     }
+}
+
+fn next_pause(pause: Duration) -> Duration {
+    (pause * 2).clamp(PAUSES[0], PAUSES[1])
 }
 
 /// The number of partitions of each topic of the plan; `None`: the topic does not exist.
@@ -156,4 +184,16 @@ pub(crate) fn unequal_counts(plan: &Plan, counts: &[Option<usize>]) -> Vec<Strin
         }
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_time_that_joining_anew_does_not_help_it_waits_for_longer() {
+        let pauses = std::iter::successors(Some(Duration::ZERO), |pause| Some(next_pause(*pause)));
+        let pauses: Vec<u64> = pauses.take(8).map(|pause| pause.as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 30, 30]);
+    }
 }

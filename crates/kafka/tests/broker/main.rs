@@ -9,5 +9,6 @@ mod parked;
 mod recorder;
 mod tools;
 mod topic_ids;
+mod topic_list;
 mod trouble;
 mod worker;
