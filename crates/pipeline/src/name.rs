@@ -72,6 +72,14 @@ impl EarlierName {
         whole.then_some(EarlierName { topics, name })
     }
 
+    /// What the store calls it for the task of these topics: by its name alone if it is its own.
+    pub(crate) fn for_task(&self, topics: &[String]) -> String {
+        match self.topics == topics {
+            true => self.name.to_string(),
+            false => self.to_string(),
+        }
+    }
+
     /// Where it stands on a topic, if it is of a task with that topic.
     pub(crate) fn offset_of(&self, topic: &str) -> Option<i64> {
         let at = self.topics.iter().position(|known| known == topic)?;

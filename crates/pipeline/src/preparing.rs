@@ -288,6 +288,12 @@ impl Pending {
         }
     }
 
+    /// Those of them that could be used, as far as it was tried.
+    pub(crate) fn usable_names(&self) -> Option<Vec<SnapshotName>> {
+        let usable = |it: &&SnapshotName| !self.refused.contains(&it.to_string());
+        Some(self.names()?.iter().filter(usable).cloned().collect())
+    }
+
     /// What it has of tasks that had other topics, without those that could not be used.
     pub(crate) fn usable_earlier(&self) -> Vec<EarlierName> {
         let usable = |it: &&EarlierName| !self.refused.contains(&it.to_string());

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use catalogue::fingerprint;
-use catalogue::plan::Plan;
+use catalogue::plan::{Kind, Plan};
 
 use super::saved::{Known, each_input, foreign_topics};
-use super::{Restored, Task};
+use super::{KpiSlot, KpiState, Restored, Task};
 use crate::decode::Decoder;
 use crate::input::NO_INPUT;
 use crate::snapshot::{Content, KpiContent, Refusal, Sections, Snapshot, content};
+use crate::uses::index_of;
 
 /// One of the snapshots, taken apart.
 struct Part<'a> {
@@ -24,30 +25,32 @@ struct Part<'a> {
 }
 
 impl Task {
-    /// A task of the plan's group that goes on from where these were. An input that none of them
-    /// has begins at offset 0, before its first record: `start_at` follows. Refused if two of them
-    /// have the same input of it.
+    /// A task of the plan's group that goes on from where these were, each with the topics that are
+    /// taken from it: a KPI is, if all of its topics are. An input that is taken from none of them
+    /// begins at offset 0, before its first record: `start_at` follows. Refused if two of them have
+    /// the same input of it.
     pub fn carry(
         plan: Arc<Plan>,
         group: usize,
         partition: i32,
-        snapshots: &[Snapshot],
+        snapshots: &[(&Snapshot, Vec<&str>)],
     ) -> Result<Restored, Refusal> {
-        Task::made_of(plan, group, partition, snapshots, false)
+        let parts = snapshots.iter();
+        let parts = parts.map(|(snapshot, topics)| (*snapshot, Some(&topics[..])));
+        Task::made_of(plan, group, partition, &parts.collect::<Vec<_>>())
     }
 
-    /// Likewise; `whole`: together they have just the topics of the group.
+    /// Likewise; `None` for a snapshot of just the topics of the group, all of which are taken.
     pub(super) fn made_of(
         plan: Arc<Plan>,
         group: usize,
         partition: i32,
-        snapshots: &[Snapshot],
-        whole: bool,
+        snapshots: &[(&Snapshot, Option<&[&str]>)],
     ) -> Result<Restored, Refusal> {
         let mut task = Task::new(plan, group, partition);
         let mut taken = vec![false; task.inputs.len()];
         let mut parts = Vec::with_capacity(snapshots.len());
-        for snapshot in snapshots {
+        for (snapshot, wanted) in snapshots {
             let content = content(&snapshot.head)?;
             if content.partition != partition {
                 let found = content.partition;
@@ -55,9 +58,10 @@ impl Task {
                     "of partition {found}, not {partition}"
                 )));
             }
-            parts.push(task.take_inputs(snapshot, content, &mut taken, whole)?);
+            parts.push(task.take_inputs(snapshot, content, &mut taken, *wanted)?);
         }
         let plan = Arc::clone(&task.plan);
+        let whole = snapshots.iter().any(|(_, wanted)| wanted.is_none());
         if whole && taken.contains(&false) {
             return Err(foreign_topics("fewer topics", &names(&plan, group)));
         }
@@ -78,15 +82,17 @@ impl Task {
         snapshot: &'a Snapshot,
         content: Content<'a>,
         taken: &mut [bool],
-        whole: bool,
+        wanted: Option<&[&str]>,
     ) -> Result<Part<'a>, Refusal> {
         let mut sections = Sections::of(snapshot, &content.sections)?;
         let plan = Arc::clone(&self.plan);
         let names = names(&plan, self.group);
         let mut numbered = Vec::new();
         for (name, mut from) in each_input(content.inputs)? {
-            let Some(at) = names.iter().position(|known| *known == name) else {
-                if whole {
+            let at = names.iter().position(|known| *known == name);
+            let is_wanted = wanted.is_none_or(|wanted| wanted.contains(&name));
+            let Some(at) = at.filter(|_| is_wanted) else {
+                if wanted.is_none() {
                     return Err(foreign_topics(name, &names));
                 }
                 numbered.push(NO_INPUT);
@@ -115,7 +121,11 @@ impl Task {
         fingerprint: u64,
         parts: &mut [Part<'_>],
     ) -> Result<bool, Refusal> {
+        let inputs = self.inputs_of(slot);
         for part in parts {
+            if !inputs.iter().all(|input| part.numbered.contains(input)) {
+                continue;
+            }
             let same = |kpi: &&KpiContent<'_>| kpi.id == id && kpi.fingerprint == fingerprint;
             let Some(found) = part.kpis.iter().find(same) else {
                 continue;
@@ -132,6 +142,31 @@ impl Task {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// All inputs that a KPI is a function of.
+    fn inputs_of(&self, slot: usize) -> Vec<usize> {
+        let KpiSlot { id, state, .. } = &self.kpis[slot];
+        match state {
+            KpiState::Count { input, .. } | KpiState::Funnel { input, .. } => vec![*input],
+            KpiState::Ratio {
+                numerator,
+                denominator,
+            } => {
+                let sides = numerator.iter().chain(denominator);
+                sides.map(|side| side.0).collect()
+            }
+            KpiState::Promise { start_input, .. } => {
+                let topics = &self.plan.groups[self.group].topics;
+                match &self.plan.kpis[usize::from(id.0)].kind {
+                    Kind::Promise(promise) => {
+                        let read = promise.topics();
+                        read.iter().map(|topic| index_of(topics, *topic)).collect()
+                    }
+                    _ => vec![*start_input],
+                }
+            }
+        }
     }
 }
 

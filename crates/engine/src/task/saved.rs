@@ -1,7 +1,6 @@
 //! A task as a snapshot, and back.
 
 use std::collections::BTreeSet;
-use std::slice;
 use std::sync::Arc;
 
 use catalogue::fingerprint;
@@ -115,7 +114,7 @@ impl Task {
         snapshot: &Snapshot,
     ) -> Result<Restored, Refusal> {
         let sections = content(&snapshot.head)?.sections;
-        let mut restored = Task::made_of(plan, group, partition, slice::from_ref(snapshot), true)?;
+        let mut restored = Task::made_of(plan, group, partition, &[(snapshot, None)])?;
         restored.task.stored.extend(sections);
         Ok(restored)
     }

@@ -1,8 +1,8 @@
 //! A task whose topics are others than before: a promise joins two topics now, or none does any more.
 //!
 //! State is a function of each input's offset, and a KPI's of its own inputs alone. So the KPIs that
-//! are the same go on from the snapshots of the tasks that had these topics, and only the others
-//! begin anew. All or nothing: each input that numbers were shown of has to be in a snapshot of what
+//! are the same go on from the snapshots of the tasks that had these topics last (the task's own, for
+//! some, if it had them in between), and only the others begin anew. All or nothing: each input that numbers were shown of has to be in a snapshot of what
 //! is committed for it. Otherwise totals are lost, and set to zero, as without snapshots.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::lineage::Lineage;
 use crate::name::EarlierName;
 
 /// The snapshots of one task that are to be had, the furthest first.
-type Versions<'a> = Vec<&'a EarlierName>;
+type Versions = Vec<EarlierName>;
 
 /// The states that other tasks' snapshots make together, the newest first: of each task the newest,
 /// then of each the second, and so on. Asked again without one that turns out to be of no use: so no
@@ -25,24 +25,38 @@ pub(super) fn candidates(question: &Question<'_>) -> Vec<Candidate> {
         let names = parts
             .iter()
             .filter_map(|part| part.get(rank.min(part.len() - 1)));
-        carried(question, names.copied().cloned().collect())
+        carried(question, names.cloned().collect())
     };
     (0..most).filter_map(nth).collect()
 }
 
-/// By task, those of its snapshots that what is committed stands for, and that the log goes on from.
-fn parts<'a>(question: &Question<'a>) -> Vec<Versions<'a>> {
-    let mut tasks: BTreeMap<&[String], Versions<'a>> = BTreeMap::new();
-    for earlier in question.earlier {
-        if fits(question, earlier) {
-            tasks.entry(&earlier.topics).or_default().push(earlier);
+/// By task and lineage, those of its snapshots that what is committed stands for, and that the log
+/// goes on from. The task's own are among them: another one may have read some of its topics since.
+fn parts(question: &Question<'_>) -> Vec<Versions> {
+    let mut tasks: BTreeMap<(Vec<String>, Option<Lineage>), Versions> = BTreeMap::new();
+    let unknown = is_unknown(question.inputs);
+    let own = question.names.iter().filter(|_| !unknown);
+    let own = own.map(|name| EarlierName {
+        topics: topics(question.inputs),
+        name: name.clone(),
+    });
+    for earlier in question.earlier.iter().cloned().chain(own) {
+        if fits(question, &earlier) {
+            let lineage = (!unknown).then_some(earlier.name.lineage);
+            let part = tasks.entry((earlier.topics.clone(), lineage));
+            part.or_default().push(earlier);
         }
     }
-    let mut parts: Vec<Versions<'a>> = tasks.into_values().collect();
+    let mut parts: Vec<Versions> = tasks.into_values().collect();
     for part in &mut parts {
         part.sort_by_key(|earlier| std::cmp::Reverse(offset_sum(earlier)));
     }
     parts
+}
+
+/// The task's own topics.
+pub(crate) fn topics(inputs: &[InputFacts]) -> Vec<String> {
+    inputs.iter().map(|input| input.topic.clone()).collect()
 }
 
 fn offset_sum(earlier: &EarlierName) -> i128 {
@@ -54,17 +68,32 @@ fn offset_sum(earlier: &EarlierName) -> i128 {
         .sum()
 }
 
-/// Whether every input that it tells something of is committed in its lineage, and not beyond the
-/// log's end. Where nothing is committed: whether its task was the last that read them.
+/// Whether it has something to tell, and none of that lies beyond the log's end. Where nothing is
+/// committed its task has to be the last that read them, too.
 fn fits(question: &Question<'_>, earlier: &EarlierName) -> bool {
-    let last = is_unknown(question.inputs).then(|| is_last(question, &earlier.topics));
-    let mut told = question.inputs.iter().filter_map(|input| {
-        let offset = earlier.offset_of(&input.topic)?;
-        let fits = last.unwrap_or_else(|| is_committed(input, earlier));
-        Some(fits && offset <= input.log_end)
-    });
+    if is_unknown(question.inputs) && !is_last(question, &earlier.topics) {
+        return false;
+    }
+    let inputs = question.inputs.iter();
+    let mut told =
+        inputs.filter_map(|input| Some(told(input, earlier, question.inputs)? <= input.log_end));
     // At least one, and each of them.
     told.next() == Some(true) && told.all(|fits| fits)
+}
+
+/// Where it stands on an input, if what is committed of that is in its lineage.
+fn told(input: &InputFacts, earlier: &EarlierName, inputs: &[InputFacts]) -> Option<i64> {
+    let offset = earlier.offset_of(&input.topic)?;
+    (is_unknown(inputs) || is_committed(input, earlier)).then_some(offset)
+}
+
+/// The topics that it tells of. Others that it has were read by another task since: what it says of
+/// those is stale.
+pub(crate) fn told_topics<'a>(inputs: &'a [InputFacts], earlier: &EarlierName) -> Vec<&'a str> {
+    let told = inputs
+        .iter()
+        .filter(|input| told(input, earlier, inputs).is_some());
+    told.map(|input| input.topic.as_str()).collect()
 }
 
 /// Whether no commit tells which state was shown: expired, or all moved by hand.
@@ -95,7 +124,7 @@ fn carried(question: &Question<'_>, names: Vec<EarlierName>) -> Option<Candidate
     for input in question.inputs {
         let mut told = names
             .iter()
-            .filter_map(|name| Some((name, name.offset_of(&input.topic)?)));
+            .filter_map(|name| Some((name, told(input, name, question.inputs)?)));
         let (lineage, offset) = match (told.next(), told.next()) {
             (Some((name, offset)), None) => (Some(name.name.lineage), offset),
             (Some(_), Some(_)) => return None,

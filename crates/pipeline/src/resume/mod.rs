@@ -11,7 +11,7 @@ mod nothing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use carried::{is_unknown, was_last};
+pub(crate) use carried::{is_unknown, told_topics, topics, was_last};
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -96,7 +96,7 @@ pub enum Source {
     Memory,
     /// From the store.
     Snapshot(SnapshotName),
-    /// From the store, each of a task that had some of these topics, and others.
+    /// From the store, each of a task that had some of these topics: others, or itself.
     Carried(Vec<EarlierName>),
     /// An empty one.
     Nothing,
@@ -137,11 +137,11 @@ impl Start {
         }
     }
 
-    /// What has to be got from the store for it, in order.
-    pub(crate) fn stored_names(&self) -> VecDeque<String> {
+    /// What has to be got from the store for it, in order; `own`: the task's topics.
+    pub(crate) fn stored_names(&self, own: &[String]) -> VecDeque<String> {
         match &self.from {
             Source::Snapshot(name) => VecDeque::from([name.to_string()]),
-            Source::Carried(names) => names.iter().map(ToString::to_string).collect(),
+            Source::Carried(names) => names.iter().map(|name| name.for_task(own)).collect(),
             Source::Memory | Source::Nothing => VecDeque::new(),
         }
     }

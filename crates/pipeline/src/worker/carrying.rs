@@ -12,7 +12,7 @@ use crate::header::{Header, InputHeader};
 use crate::name::EarlierName;
 use crate::port::{LoadError, Notice, TaskId};
 use crate::preparing::Pending;
-use crate::resume::{InputFacts, Source, Start, was_last};
+use crate::resume::{InputFacts, Source, Start, told_topics, topics, was_last};
 use crate::running::Running;
 
 impl Worker {
@@ -39,20 +39,28 @@ impl Worker {
                 last: None,
             })
             .collect();
+        let own = topics(&facts);
+        let mut parts: Vec<(&Snapshot, Vec<&str>)> = Vec::new();
         for (name, snapshot) in names.iter().zip(snapshots) {
-            let headers = headers(name, snapshot).map_err(|error| (name.to_string(), error))?;
+            let headers = headers(name, snapshot).map_err(|error| (name.for_task(&own), error))?;
+            let told = told_topics(&facts, name);
             for (topic, header) in name.topics.iter().zip(headers) {
-                if let Some(at) = facts.iter().position(|facts| facts.topic == *topic) {
+                let at = facts.iter().position(|facts| facts.topic == *topic);
+                if let Some(at) = at.filter(|_| told.contains(&topic.as_str())) {
                     inputs[at] = header;
                 }
             }
+            parts.push((snapshot, told));
         }
         let plan = Arc::clone(&self.plan);
-        let restored = Task::carry(plan, id.group, id.partition, snapshots);
+        let restored = Task::carry(plan, id.group, id.partition, &parts);
         let restored = restored.map_err(|refusal| (all_of(names), refusal.into()))?;
         let mut task = restored.task;
         for (input, facts) in facts.iter().enumerate() {
-            if !names.iter().any(|name| name.topics.contains(&facts.topic)) {
+            if !parts
+                .iter()
+                .any(|part| part.1.contains(&facts.topic.as_str()))
+            {
                 task.start_at(input, start.offsets[input]);
             }
         }

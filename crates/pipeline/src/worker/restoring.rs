@@ -14,7 +14,7 @@ use crate::name::SnapshotName;
 use crate::port::{Effect, LoadError, Notice, TaskId};
 use crate::preparing::{Begun, Step};
 use crate::resume::{
-    Attempt, Cause, InputFacts, Shown, Source, Start, is_unknown, repartitioned_message,
+    Attempt, Cause, InputFacts, Shown, Source, Start, is_unknown, repartitioned_message, topics,
 };
 use crate::running::Running;
 
@@ -47,7 +47,8 @@ impl Worker {
         }
         match &start.from {
             Source::Snapshot(_) | Source::Carried(_) => {
-                let (names, at) = (start.stored_names(), self.at);
+                let own = topics(&self.facts(task));
+                let (names, at) = (start.stored_names(&own), self.at);
                 if let Some(pending) = self.pending(task) {
                     pending.load(names, start, rest, at, effects);
                 }

@@ -12,10 +12,12 @@ use engine::snapshot::Snapshot;
 
 use super::{Phase, Worker, reach};
 use crate::log_id::LogId;
-use crate::name::EarlierName;
+use crate::name::{EarlierName, SnapshotName};
 use crate::port::{Effect, LoadError, Position, TaskId};
 use crate::preparing::{Begun, Preparing, Step, facts};
-use crate::resume::{Attempt, InputFacts, Question, attempts, memory_is_current, memory_will_do};
+use crate::resume::{
+    Attempt, InputFacts, Question, Source, attempts, memory_is_current, memory_will_do,
+};
 use crate::running::Running;
 
 impl Worker {
@@ -113,8 +115,11 @@ impl Worker {
             }
             Err((bad, error)) => {
                 self.refused(task, &bad, &error, effects);
-                // Of other tasks' snapshots one is out: what the others make is decided anew.
-                if EarlierName::parse(&bad).is_none() {
+                // Of those that were to make one state one is out: what the others make is decided
+                // anew.
+                let carries = matches!(loading.start.from, Source::Carried(_));
+                let own = || SnapshotName::parse(&bad).is_some();
+                if !carries || !(EarlierName::parse(&bad).is_some() || own()) {
                     self.attempt(task, loading.rest, effects);
                 }
             }
@@ -170,10 +175,10 @@ impl Worker {
         let preparing = self.preparing.as_mut()?;
         let pending = preparing.pending(task)?;
         pending.ask(self.at, effects);
-        match pending.names() {
+        match pending.usable_names() {
             Some(names) => {
                 let earlier = pending.usable_earlier();
-                (question.names, question.earlier) = (names, &earlier);
+                (question.names, question.earlier) = (&names, &earlier);
                 Some(attempts(&question).into())
             }
             None if memory_will_do && pending.is_kept_waiting(self.at) => {

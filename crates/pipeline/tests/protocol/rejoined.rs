@@ -1,7 +1,7 @@
 //! Topics that were joined are read apart and joined again: what the join has stored is stale for those
 //! that were read in between. And what was committed may have expired meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use catalogue::plan::Plan;
@@ -73,7 +73,8 @@ fn count_of(rig: &Rig, kpi: &str) -> Option<u64> {
 fn counted_anew_in_between() -> Rig {
     let mut rig = Rig::new(&together());
     rig.assign();
-    read_on(&mut rig, 10);
+    read_on(&mut rig, 4);
+    read_on(&mut rig, 6);
     assert_eq!(count_of(&rig, "orders"), Some(10));
     let mut rig = becomes(rig, &alone(false), |_| {});
     rig.append(0, "order.placed", 5);
@@ -89,16 +90,73 @@ fn nothing_stored(notice: &Notice) -> bool {
     matches!(notice, Notice::TotalsLost { stored: 0, .. })
 }
 
+/// What is carried over, and what begins anew.
+fn carried(rig: &Rig) -> Vec<(Vec<String>, Vec<String>)> {
+    let told = rig.notices.iter().filter_map(|notice| match notice {
+        Notice::Carried { from, anew, .. } => Some((from.clone(), anew.clone())),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn assert_each_goes_on_from_where_it_was_last(rig: &Rig) {
+    let counts = ["orders", "fulfilled"].map(|kpi| count_of(rig, kpi));
+    assert_eq!(counts, [Some(3), Some(10)], "not 18 orders");
+    let from = ["placed/0", "placed+fulfilled/0"].map(str::to_owned);
+    let anew = ["fulfilment", "paying"].map(str::to_owned);
+    let [(told, begun)] = &carried(rig)[..] else {
+        panic!("{:?}", rig.notices);
+    };
+    assert_eq!(BTreeSet::from_iter(told), BTreeSet::from_iter(&from));
+    assert_eq!(BTreeSet::from_iter(begun), BTreeSet::from_iter(&anew));
+    assert_eq!(rig.told(loses), 0);
+}
+
 #[test]
 fn what_was_counted_anew_in_between_is_not_shown_with_the_totals_before() {
     let rig = becomes(counted_anew_in_between(), &together(), |_| {});
-    assert_eq!(count_of(&rig, "orders"), Some(0), "told, and not 18");
-    assert_eq!((rig.told(loses), rig.told(nothing_stored)), (1, 0));
-    assert_eq!(left(&rig), Some(vec!["placed/0".to_owned()]));
+    assert_each_goes_on_from_where_it_was_last(&rig);
     let mut rig = becomes(rig, &together(), |_| {});
     read_on(&mut rig, 4);
-    assert_eq!(count_of(&rig, "orders"), Some(4), "it goes on from its own");
+    assert_eq!(count_of(&rig, "orders"), Some(7), "it goes on from its own");
+    assert_eq!((rig.told(loses), carried(&rig).len()), (0, 0));
+}
+
+#[test]
+fn what_the_join_missed_is_read_again_where_nobody_else_has_read_it() {
+    let mut rig = counted_anew_in_between();
+    rig.append(1, "order.fulfilled", 5);
+    let rig = becomes(rig, &together(), |_| {});
+    assert_eq!(count_of(&rig, "fulfilled"), Some(15));
     assert_eq!(rig.told(loses), 0);
+}
+
+#[test]
+fn without_a_snapshot_of_the_time_in_between_the_loss_is_told() {
+    let forget = |rig: &mut Rig| {
+        let earlier = &mut rig.world.earlier;
+        earlier.clear();
+    };
+    let rig = becomes(counted_anew_in_between(), &together(), forget);
+    assert_eq!(count_of(&rig, "orders"), Some(0), "told, and not 18");
+    assert_eq!(rig.told(loses), 1);
+}
+
+#[test]
+fn a_damaged_part_of_its_own_is_refused_by_its_name_and_the_one_before_goes_on() {
+    let mut newest = String::new();
+    let rig = becomes(counted_anew_in_between(), &together(), |rig| {
+        let names = rig.world.heads.keys().map(|key| key.1.clone());
+        let offsets = |name: &String| name.rsplit('-').next().map(str::to_owned);
+        newest = names.max_by_key(offsets).expect("it has some");
+        for (key, head) in &mut rig.world.heads {
+            let middle = head.len() / 2;
+            head[middle] ^= u8::from(key.1 == newest);
+        }
+    });
+    let refused = |it: &Notice| matches!(it, Notice::Refused { name, .. } if *name == newest);
+    assert_eq!(rig.told(refused), 1, "{:?}", rig.notices);
+    assert_each_goes_on_from_where_it_was_last(&rig);
 }
 
 #[test]
@@ -108,7 +166,7 @@ fn a_log_that_lacks_what_only_the_stale_snapshot_needs_is_no_gap() {
     let rig = becomes(rig, &together(), |rig| rig.log(0).start = 18);
     assert_eq!(rig.failed, None);
     assert_eq!(rig.told(|it| matches!(it, Notice::Gap { .. })), 0);
-    assert_eq!(rig.told(loses), 1);
+    assert_each_goes_on_from_where_it_was_last(&rig);
 }
 
 /// What is committed expires; a group without offsets would begin behind what is there.
