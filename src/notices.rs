@@ -117,6 +117,12 @@ impl Notices {
         match notice {
             Notice::CommitFailed { .. } => self.commit_failures.inc(),
             Notice::TotalsLost { task, .. } => self.lost.lost(*task, self.first_topic(*task)),
+            Notice::Recreated {
+                topic, partition, ..
+            } => {
+                let task = self.task_of(*topic, *partition);
+                self.lost.lost(task, self.first_topic(task));
+            }
             Notice::Serving { task, .. } => self.lost.shown(*task),
             Notice::Refused { reason, .. } => {
                 let reason = refused(reason);
@@ -167,7 +173,11 @@ impl Notices {
                 detail,
             } => {
                 let place = self.place(*topic, *partition);
-                let text = format!("{place} is not the log it was, it is read anew: {detail}");
+                let task = self.task(self.task_of(*topic, *partition));
+                let text = format!(
+                    "{place} is not the log it was, it is read anew; all KPIs of {task} begin anew, \
+                     its totals begin at 0: {detail}"
+                );
                 (7, Loss, text)
             }
             Notice::StoreUnavailable {
@@ -208,6 +218,14 @@ impl Notices {
             ),
             _ => String::new(),
         }
+    }
+
+    /// The task that reads a partition of a topic, with all that its KPIs join.
+    fn task_of(&self, topic: TopicId, partition: i32) -> TaskId {
+        let mut groups = self.plan.groups.iter();
+        let group = groups.position(|group| group.topics.contains(&topic));
+        let group = group.expect("every topic of the plan is in a group");
+        TaskId { group, partition }
     }
 
     fn first_topic(&self, task: TaskId) -> &str {
@@ -311,6 +329,35 @@ mod tests {
             [1.0; 3]
         );
         assert_eq!(events(""), 3.0);
+    }
+
+    #[test]
+    fn a_topic_made_anew_is_a_loss_of_its_task_until_it_is_shown() {
+        let (notices, registry) = notices();
+        let task = TaskId {
+            group: 0,
+            partition: 3,
+        };
+        let recreated = Notice::Recreated {
+            topic: TopicId(0),
+            partition: 3,
+            detail: "its topic id was one and is two".to_owned(),
+        };
+        let text = notices.describe(&recreated).2;
+        for says in [
+            "events partition 3 is not the log it was",
+            "all KPIs of task events/3 begin anew, its totals begin at 0",
+            "its topic id was one and is two",
+        ] {
+            assert!(text.contains(says), "{text}");
+        }
+        let lost = || counted(&registry, "kept_state_lost_total", "");
+        notices.tell(0, &recreated);
+        notices.tell(1, &recreated);
+        assert_eq!(lost(), 1.0);
+        notices.lost.shown(task);
+        notices.tell(0, &recreated);
+        assert_eq!(lost(), 2.0);
     }
 
     #[test]

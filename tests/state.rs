@@ -136,8 +136,12 @@ impl State {
     }
 
     fn object(&self, partition: i32, name: &str) -> PathBuf {
+        self.object_of("shop", partition, name)
+    }
+
+    fn object_of(&self, topic: &str, partition: i32, name: &str) -> PathBuf {
         let group = self.folder.join("snapshots").join(&self.group);
-        group.join(format!("shop/{partition}/{name}"))
+        group.join(format!("{topic}/{partition}/{name}"))
     }
 }
 
@@ -218,6 +222,22 @@ fn list_and_check_tell_what_a_changed_join_goes_on_from() {
         !check().stdout.contains("restart:"),
         "it goes on from its own"
     );
+}
+
+#[test]
+fn check_tells_that_the_newest_snapshot_can_not_be_read_and_nothing_that_it_would_say() {
+    let state = State::new("torn", "127.0.0.1:1");
+    state.count_on_two_topics("");
+    state.save_of(0, 0, 9);
+    let ended = state.save_of(1, 0, 10);
+    fs::write(state.object_of("ended", 0, &ended), "damaged").expect("it is there");
+    state.count_on_two_topics(PROMISE);
+    let config = state.config();
+    let said = finish(KEPT, &["check", "--config", &config], None);
+    let lines = said.stdout.lines();
+    let lines: Vec<&str> = lines.filter(|line| line.contains("restart:")).collect();
+    let unread = "restart: the newest snapshot of ended/0 can't be read: `kept state verify`";
+    assert_eq!(lines, [unread], "{said:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! begin anew, and whether a topic has other partitions than when its state was made.
 //!
 //! Told by one partition of each task, from the snapshots that a restart would go on from
-//! (`crate::state::sources`). A snapshot that can't be read says nothing here: `kept state verify`.
+//! (`crate::state::sources`). Of one that can't be read only that is said: what a running Kept takes
+//! in its place is not known here.
 
 use catalogue::Plan;
 use catalogue::plan::Group;
@@ -33,37 +34,57 @@ pub fn continuation(
     let (mut lines, mut findings) = (Vec::new(), Vec::new());
     for group in &plan.groups {
         let topics = sources::topics(plan, group);
-        let sources = read(store, &topics, &tasks);
-        if sources.is_empty() {
-            continue;
+        let (sources, unreadable) = read(store, &topics, &tasks);
+        if unreadable.is_empty() && !sources.is_empty() {
+            lines.extend(joined_otherwise(&topics, &sources));
+            lines.extend(begin_anew(plan, group, &sources));
         }
-        lines.extend(joined_otherwise(&topics, &sources));
-        lines.extend(begin_anew(plan, group, &sources));
+        lines.extend(unreadable.iter().map(unread));
         findings.extend(repartitioned(plan, group, &sources, partitions));
     }
     Ok((lines, findings))
 }
 
-/// The snapshots that the first partition of these topics that has some would go on from.
-fn read<'a>(store: &Store, topics: &[String], tasks: &'a [Task]) -> Vec<Source<'a>> {
+/// The snapshots that the first partition of these topics that has some would go on from, and the
+/// tasks whose newest can't be read.
+fn read<'a>(
+    store: &Store,
+    topics: &[String],
+    tasks: &'a [Task],
+) -> (Vec<Source<'a>>, Vec<&'a TaskFolder>) {
     let related = |folder: &TaskFolder| folder.topics.iter().any(|topic| topics.contains(topic));
     let related = tasks.iter().filter(|(folder, _)| related(folder));
     let Some(partition) = related.map(|(folder, _)| folder.partition).min() else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
-    let found = sources::sources(topics, partition, tasks).into_iter();
-    let read = found.filter_map(|(folder, stored)| {
-        let head = store.head(folder, &stored.name).ok()?;
-        let note = snapshot::note(&head).ok()?;
-        let header = Header::parse(note, folder.topics.len());
-        let inputs = header.map_or(Vec::new(), |header| header.inputs);
-        Some(Source {
-            folder,
-            outline: snapshot::outline(&head).ok()?,
-            partitions: inputs.iter().map(|input| input.partitions).collect(),
-        })
-    });
-    read.collect()
+    let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+    for (folder, stored) in sources::sources(topics, partition, tasks) {
+        let head = store.head(folder, &stored.name).ok();
+        match head.and_then(|head| source(folder, &head)) {
+            Some(source) => read.push(source),
+            None => unreadable.push(folder),
+        }
+    }
+    (read, unreadable)
+}
+
+/// What the head of a snapshot says, if it can be read.
+fn source<'a>(folder: &'a TaskFolder, head: &[u8]) -> Option<Source<'a>> {
+    let header = Header::parse(snapshot::note(head).ok()?, folder.topics.len());
+    let inputs = header.map_or(Vec::new(), |header| header.inputs);
+    Some(Source {
+        folder,
+        outline: snapshot::outline(head).ok()?,
+        partitions: inputs.iter().map(|input| input.partitions).collect(),
+    })
+}
+
+fn unread(folder: &&TaskFolder) -> String {
+    format!(
+        "restart: the newest snapshot of {}/{} can't be read: `kept state verify`",
+        folder.topics.join("+"),
+        folder.partition
+    )
 }
 
 /// What is said when a promise joins these topics now, or none does any more.

@@ -101,7 +101,8 @@ fn totals_lost(task: &str, from: &Source, replay: u64, why: &str) -> String {
     let state = match from {
         Source::Nothing => {
             return format!(
-                "{task} has no usable snapshot and the log doesn't reach back: its totals begin at 0, \
+                "{task} has no usable snapshot, and the log doesn't reach back, or the catalogue was \
+                 changed since, so that the log alone doesn't give it again: its totals begin at 0, \
                  windows and open orders are rebuilt from {replay} records{why}"
             );
         }

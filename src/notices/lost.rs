@@ -1,4 +1,5 @@
-//! Totals that began at zero: how often, and of which tasks when.
+//! Totals that began at zero: how often, and of which tasks when. For want of a state, or because a
+//! topic was deleted and made again.
 //!
 //! A loss is one however often the task is begun before it is shown: rebalances on the way don't
 //! count. The time is what alerts read: it is one series a task, so that tasks can be counted, and
