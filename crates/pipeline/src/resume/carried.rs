@@ -1,9 +1,10 @@
 //! A task whose topics are others than before: a promise joins two topics now, or none does any more.
 //!
 //! State is a function of each input's offset, and a KPI's of its own inputs alone. So the KPIs that
-//! are the same go on from the snapshots of the tasks that had these topics last (the task's own, for
-//! some, if it had them in between), and only the others begin anew. All or nothing: each input that numbers were shown of has to be in a snapshot of what
-//! is committed for it. Otherwise totals are lost, and set to zero, as without snapshots.
+//! are the same go on from the snapshots of the tasks that had these topics last (for some perhaps the
+//! task itself, where others had the rest in between), and only the others begin anew. All or
+//! nothing: each input that numbers were shown of has to be in a snapshot of what is committed for
+//! it. Otherwise totals are lost, and set to zero, as without snapshots.
 
 use std::collections::BTreeMap;
 
