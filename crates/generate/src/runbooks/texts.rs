@@ -32,7 +32,10 @@ pub const TEXTS: [Text; 25] = [
     Text {
         alert: "PromiseStalled",
         meaning: "Orders come in, wait past their limit, and not one was completed. Customers wait now. \
-            With level `part` it is so for one combination of dimensions, with level `all` for the whole shop.",
+            With level `part` it is so for one combination of dimensions, with level `all` for the whole shop. It asks \
+            for orders that still start (`started:increase5m > 0`): when none does for five minutes, at night or \
+            because the shop is down, it ends or never begins although customers may wait. Overdue on the dashboard \
+            and `/api/overdue` still show them.",
         look: &[PIPE, OVERDUE, WORST, CHANGES],
         act: &[
             "Call the owner of the step that the orders wait for.",
