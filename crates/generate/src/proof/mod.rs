@@ -10,6 +10,7 @@ mod missing;
 mod promise;
 mod records;
 mod targets;
+mod two;
 mod world;
 
 use catalogue::plan::Kind;
