@@ -70,6 +70,15 @@ pub fn files(book: &Book<'_>, header: &str, groups: &[Group]) -> Vec<File> {
     files
 }
 
+/// Whether `files` gives a test file this name, for one catalogue or another. No KPI's id has a `-`.
+pub fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix("-days").unwrap_or(name);
+    match name.strip_prefix("kpi-") {
+        Some(kpi) => !kpi.contains('-'),
+        None => ["kept", "records", "handover"].contains(&name),
+    }
+}
+
 /// Every recording rule of every KPI. Those that follow events share one test, since the rules of
 /// all are evaluated in each; ratios read the same counters with numbers of their own.
 fn recorded(book: &Book<'_>, long: bool) -> Vec<Test> {
