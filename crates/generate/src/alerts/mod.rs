@@ -86,6 +86,7 @@ mod tests {
 
     use super::burn::pairs;
     use super::*;
+    use crate::rule::Severity;
 
     const CONFIG: &str = "[kafka]\nbrokers = \"a:1\"\n[[kafka.topic]]\nname = \"shop\"\n\
         [catalogue]\nnamespace = \"shop\"\nfiles = [\"own.toml\"]\n";
@@ -212,6 +213,18 @@ mod tests {
                         (1.0 + budget) / 2.0
                     };
                     assert!(share <= reachable + 1e-9, "{objective}: {burn:?}");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn no_page_on_a_promise_is_due_while_kept_that_has_caught_up_still_silences_it() {
+        for objective in objectives() {
+            with_promise(objective, "", |_, alerts| {
+                let pages = alerts.iter().filter(|it| it.severity == Severity::Critical);
+                for alert in pages {
+                    assert!(alert.after >= BEHIND_KEEPS, "{objective}: {alert:#?}");
                 }
             });
         }

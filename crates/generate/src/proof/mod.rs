@@ -1,6 +1,7 @@
 //! Unit tests of the rules for promtool: every rule with its number, every alert on both sides of
 //! its edge, a hand-over, a restart, no orders and no data.
 
+mod burn;
 mod handover;
 mod kept;
 mod kept_records;
