@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use catalogue::estimate::{
     AtLimits, Estimate, assumptions, at_limits, estimate, partitions_of_kpis, total_series,
@@ -32,31 +33,37 @@ pub fn run(path: &Path, ask_broker: bool) -> ExitCode {
         Err(code) => return code,
     };
     write(io::stdout().lock(), &summary(&settings, &plan));
-    let state = state(&settings, ask_broker);
+    let store = Store::open(&settings.state, &settings.kafka.group);
+    let state = state(&settings, &store, ask_broker);
     if ask_broker {
-        return broker(&settings, &plan, state);
-    }
-    let mut code = ExitCode::SUCCESS;
-    if let Some(finding) = state {
-        write(io::stderr().lock(), &line(&finding));
-        if finding.level == Level::Error {
-            code = ExitCode::FAILURE;
-        }
+        return broker(&settings, &plan, store.ok().as_deref(), state);
     }
     let unknown = vec![None; plan.topics.len()];
-    if settings.state.url.starts_with("file:") {
-        for finding in goes_on(&settings, &plan, &unknown) {
-            write(io::stderr().lock(), &line(&finding));
-        }
+    let mut findings: Vec<Finding> = state.into_iter().collect();
+    if let Ok(store) = &store
+        && store.is_folder()
+    {
+        findings.extend(goes_on(&plan, store, &unknown));
     }
+    let text: String = findings.iter().map(line).collect();
+    write(io::stderr().lock(), &text);
     write(io::stdout().lock(), &estimates(&plan, &unknown));
-    code
+    exit_code(&findings)
+}
+
+/// Errors are a failure, warnings aren't.
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    let is_error = |finding: &Finding| finding.level == Level::Error;
+    if findings.iter().any(is_error) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Says what goes on and what begins anew; what is wrong with that is returned.
-fn goes_on(settings: &Settings, plan: &Plan, partitions: &[Option<usize>]) -> Vec<Finding> {
-    let opened = Store::open(&settings.state, &settings.kafka.group);
-    let told = opened.and_then(|store| continuation::continuation(plan, &store, partitions));
+fn goes_on(plan: &Plan, store: &Store, partitions: &[Option<usize>]) -> Vec<Finding> {
+    let told = continuation::continuation(plan, store, partitions);
     // What a store doesn't say is no problem of the configuration: it was tried by itself.
     let (lines, findings) = told.unwrap_or_default();
     for line in lines {
@@ -90,10 +97,13 @@ fn read(path: &Path) -> Result<(Settings, Plan), ExitCode> {
 }
 
 /// What is wrong with the state store, if something is.
-fn state(settings: &Settings, try_all: bool) -> Option<Finding> {
-    let opened = Store::open(&settings.state, &settings.kafka.group);
+fn state(
+    settings: &Settings,
+    opened: &Result<Arc<Store>, String>,
+    try_all: bool,
+) -> Option<Finding> {
     let (result, level) = match (opened, try_all) {
-        (Err(problem), _) => (Err(problem), Level::Error),
+        (Err(problem), _) => (Err(problem.clone()), Level::Error),
         (Ok(store), true) => (store.try_all(), Level::Error),
         (Ok(store), false) => (store.try_folder(), Level::Warning),
     };
@@ -113,8 +123,13 @@ fn line(finding: &Finding) -> String {
 }
 
 /// Asks the broker about the topics and a sample of their records; exit code 1 if it finds an error
-/// or one was found in the state store.
-fn broker(settings: &Settings, plan: &Plan, state: Option<Finding>) -> ExitCode {
+/// or one was found in the state store, which is there if it could be opened.
+fn broker(
+    settings: &Settings,
+    plan: &Plan,
+    store: Option<&Store>,
+    state: Option<Finding>,
+) -> ExitCode {
     let mut decoder = Decoder::new(&pipeline::projection(plan));
     let mut keys = |_: TopicId, record: &Record<'_>, found: &mut Vec<(String, String)>| {
         let Ok(event) = decoder.decode(record) else {
@@ -133,8 +148,10 @@ fn broker(settings: &Settings, plan: &Plan, state: Option<Finding>) -> ExitCode 
     };
     let checked = check_broker(&settings.kafka, plan, &mut keys);
     let mut state: Vec<Finding> = state.into_iter().collect();
-    if state.is_empty() {
-        state = goes_on(settings, plan, &checked.partitions);
+    if let Some(store) = store
+        && state.is_empty()
+    {
+        state = goes_on(plan, store, &checked.partitions);
     }
     write(io::stdout().lock(), &estimates(plan, &checked.partitions));
     let stored = state.len();
@@ -157,11 +174,7 @@ fn broker(settings: &Settings, plan: &Plan, state: Option<Finding>) -> ExitCode 
         plural(warnings)
     );
     write(io::stdout().lock(), &verdict);
-    if errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    exit_code(&findings)
 }
 
 /// Whoever closed the pipe does not want the rest: that is no failure of the check.

@@ -5,6 +5,7 @@
 //! that holds records already (of an earlier demo on a real Kafka) does not: what is older than its
 //! last record would be late. It is read from its end, and the shop opens when the service reads.
 
+mod broker;
 #[cfg(test)]
 mod rehearsal;
 mod shop;
@@ -16,10 +17,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use catalogue::{Plan, Settings, Sources};
 use events::{EventTime, Span};
-use kafka::admin::Admin;
 use kafka::mock::MockCluster;
 use kafka::produce::Producer;
 use simulator::shop::Shop;
@@ -29,7 +29,8 @@ use crate::arguments::duration;
 use crate::feeder::{Feeder, Live};
 use crate::signals::Signals;
 use crate::{clock, logging};
-use shop::{HISTORY, INCIDENT, PARTITIONS, SLOWER};
+use broker::{Broker, embedded};
+use shop::{HISTORY, INCIDENT, SLOWER};
 use summary::Summary;
 
 /// The configuration that the service gets.
@@ -69,7 +70,7 @@ pub struct Arguments {
 }
 
 /// Runs the demo until a signal, the end of its time, or until it can't go on.
-pub fn main(arguments: &Arguments) -> ExitCode {
+pub fn main(arguments: Arguments) -> ExitCode {
     logging::start_at("warn");
     match demo(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,86 +81,22 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn demo(arguments: &Arguments) -> anyhow::Result<()> {
-    // Taken first, so that an address in use is said before anything is started.
-    free(arguments.listen)?;
-    let broker = Broker::find(arguments)?;
-    let (settings, plan) = configuration(arguments, &broker)?;
-    let plan = Arc::new(plan);
-    let producer = Producer::new(&broker.client())
-        .map_err(|error| anyhow!("the Kafka settings are refused: {error}"))?;
-    let stage = Stage {
-        plan: Arc::clone(&plan),
-        broker: &broker,
-        arguments,
-    };
-    let (app, live, begin) = stage.open(&settings, producer)?;
-    say(&stage.introduction(app.address()));
-    watch(app, &plan, live, begin, arguments.duration)
-}
-
-/// The Kafka of the demo.
-struct Broker {
-    brokers: String,
-    /// Nothing is on the shop's topic yet.
-    new: bool,
-    /// Keeps the embedded one running.
-    embedded: Option<MockCluster>,
-}
-
-impl Broker {
-    fn find(arguments: &Arguments) -> anyhow::Result<Broker> {
-        let Some(brokers) = &arguments.brokers else {
-            let cluster = MockCluster::start(&[(TOPIC, PARTITIONS), (REJECTED, 1)])
-                .map_err(|error| anyhow!("the embedded Kafka does not start: {error}"))?;
-            return Ok(Broker {
-                brokers: cluster.brokers(),
-                new: true,
-                embedded: Some(cluster),
-            });
-        };
-        let mut broker = Broker {
-            brokers: brokers.clone(),
-            new: true,
-            embedded: None,
-        };
-        let created = broker.prepare();
-        broker.new = created.with_context(|| format!("asking Kafka at {brokers}"))?;
-        Ok(broker)
-    }
-
-    /// Creates the topics where they are missing; true: the shop's has no record.
-    fn prepare(&self) -> anyhow::Result<bool> {
-        let admin = Admin::new(&self.client())?;
-        for (topic, partitions) in [(TOPIC, PARTITIONS), (REJECTED, 1)] {
-            if admin.partitions(topic)?.is_none() {
-                admin
-                    .create(topic, partitions, &[])
-                    .with_context(|| format!("creating topic {topic}"))?;
-                let plural = if partitions == 1 { "" } else { "s" };
-                say(&format!(
-                    "Created topic {topic} with {partitions} partition{plural}.\n"
-                ));
-                wait_until("the new topic is there", || {
-                    Ok(admin.partitions(topic)? == Some(partitions))
-                })?;
-            }
-        }
-        Ok(admin.records(TOPIC)?.unwrap_or(0) == 0)
-    }
-
-    /// For clients of it.
-    fn client(&self) -> kafka::Settings {
-        kafka::Settings {
-            brokers: self.brokers.clone(),
-            group: String::new(),
-            start: kafka::Start::Earliest,
-            dead_letter_topic: None,
-            workers: None,
-            // The embedded one keeps 5 MiB a partition, see `shop`.
-            client: vec![("compression.codec".into(), "lz4".into())],
-        }
-    }
+fn demo(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // First of all: the kernel drops a signal that the first process of a container doesn't catch.
+        let mut signals = Signals::new()?;
+        // Taken before anything is started, so that an address in use is said at once.
+        free(arguments.listen)?;
+        let cluster = embedded(&arguments)?;
+        let address = cluster.as_ref().map(MockCluster::brokers);
+        let duration = arguments.duration;
+        let opening = move || Open::new(&arguments, address);
+        let open = signals.exit_during(opening).await?;
+        open.watch(signals, duration).await
+    })
 }
 
 /// What the demo plays on.
@@ -207,9 +144,9 @@ impl Stage<'_> {
     fn introduction(&self, address: SocketAddr) -> String {
         let Arguments { seed, rate, .. } = self.arguments;
         let brokers = &self.broker.brokers;
-        let kafka = match self.broker.embedded {
-            Some(_) => format!("an embedded Kafka ({brokers}), read by the service of `kept run`"),
-            None => format!("topic {TOPIC} on {brokers}, read by the service of `kept run`"),
+        let kafka = match self.broker.is_embedded {
+            true => format!("an embedded Kafka ({brokers}), read by the service of `kept run`"),
+            false => format!("topic {TOPIC} on {brokers}, read by the service of `kept run`"),
         };
         let opens = if self.broker.new {
             String::new()
@@ -238,21 +175,74 @@ impl Stage<'_> {
     }
 }
 
-/// Shows a line now and then until a signal, the end of the time, or a failure; then stops.
-fn watch(
+/// A demo that runs.
+struct Open {
     app: App,
-    plan: &Plan,
     live: Live,
+    plan: Arc<Plan>,
     begin: EventTime,
-    duration: Option<Duration>,
-) -> anyhow::Result<()> {
-    let terminal = std::io::stdout().is_terminal();
-    let [fast, slow] = SHOWN_EVERY;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
+}
+
+impl Open {
+    /// Starts all of it, and tells what it is.
+    fn new(arguments: &Arguments, embedded: Option<String>) -> anyhow::Result<Open> {
+        let broker = Broker::find(arguments, embedded)?;
+        let (settings, plan) = configuration(arguments, &broker)?;
+        let plan = Arc::new(plan);
+        let producer = Producer::new(&broker.client())
+            .map_err(|error| anyhow!("the Kafka settings are refused: {error}"))?;
+        let stage = Stage {
+            plan: Arc::clone(&plan),
+            broker: &broker,
+            arguments,
+        };
+        let (app, live, begin) = stage.open(&settings, producer)?;
+        say(&stage.introduction(app.address()));
+        Ok(Open {
+            app,
+            live,
+            plan,
+            begin,
+        })
+    }
+
+    /// Shows lines until a signal, the end of the time, or a failure; then stops.
+    async fn watch(self, mut signals: Signals, duration: Option<Duration>) -> anyhow::Result<()> {
+        let terminal = std::io::stdout().is_terminal();
+        let shown = self.show_lines(&mut signals, duration, terminal).await;
+        if shown.is_ok() {
+            say(if terminal {
+                "\nStopping. A second Ctrl-C stops at once.\n"
+            } else {
+                "Stopping.\n"
+            });
+        }
+        let Open { app, live, .. } = self;
+        // Closing the shop may take seconds where Kafka is away: a signal ends that.
+        let stopping = move || {
+            let stopped = app.stop();
+            // Whoever stops a demo does not ask whether its last records arrived.
+            drop(live.stop());
+            stopped
+        };
+        let stopped = signals.exit_during(stopping).await;
+        shown.and(stopped)
+    }
+
+    /// A line now and then. An error: what it can't go on after.
+    async fn show_lines(
+        &self,
+        signals: &mut Signals,
+        duration: Option<Duration>,
+        terminal: bool,
+    ) -> anyhow::Result<()> {
+        let Open {
+            app,
+            live,
+            plan,
+            begin,
+        } = self;
+        let [fast, slow] = SHOWN_EVERY;
         let mut ticks = tokio::time::interval(fast);
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut next_line = Instant::now();
@@ -261,43 +251,21 @@ fn watch(
                 _ = signals.next() => break,
                 _ = ticks.tick() => {}
             }
-            let failure = live.failure().or_else(|| app.failure());
-            if let Some(failure) = failure {
-                drop(app.stop());
+            if let Some(failure) = live.failure().or_else(|| app.failure()) {
                 return Err(failure);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }
             let due = terminal || Instant::now() >= next_line;
-            if due && show(&app, plan, begin, terminal) {
+            if due && show(app, plan, *begin, terminal) {
                 next_line = Instant::now() + slow - fast / 2;
             }
         }
         if !terminal {
-            show(&app, plan, begin, terminal);
+            show(app, plan, *begin, terminal);
         }
-        say(if terminal {
-            "\nStopping. A second Ctrl-C stops at once.\n"
-        } else {
-            "Stopping.\n"
-        });
-        close(app, live, signals).await
-    })
-}
-
-/// Stops the service, then the shop, or ends the process at the next signal: closing the shop may take
-/// seconds where Kafka is away.
-async fn close(app: App, live: Live, mut signals: Signals) -> anyhow::Result<()> {
-    let stopping = tokio::task::spawn_blocking(move || {
-        let stopped = app.stop();
-        // Whoever stops a demo does not ask whether its last records arrived.
-        drop(live.stop());
-        stopped
-    });
-    tokio::select! {
-        stopped = stopping => stopped?,
-        () = signals.exit_at_next() => Ok(()),
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Only files that differ are written, so that a build that watches them has nothing to do. What an
 //! earlier catalogue left (the runbook of an alert that is gone) is removed, but only in the folders
-//! where names come from the catalogue, and only what says that it was made here.
+//! where names come from the catalogue, and only what has a name and a mark of the generator's.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -165,24 +165,10 @@ fn named_by_catalogue(what: What) -> &'static str {
     }
 }
 
-/// Whether such a file was made here. Dashboards can't say it of themselves: two are left out where
-/// the catalogue has nothing for them, and each has its name inside.
-fn is_made_here(what: What, name: &str, text: &str) -> bool {
-    match what {
-        What::Rules => text.starts_with("# Made by `kept generate rules`"),
-        What::Reference => {
-            let says = |line: &str| line.starts_with("<!-- Made by `kept generate reference`");
-            text.lines().take(4).any(says)
-        }
-        What::Dashboards => ["kept-promise", "kept-cart"].iter().any(|uid| {
-            name.strip_suffix(".json") == Some(uid) && text.contains(&format!("\"uid\": \"{uid}\""))
-        }),
-    }
-}
-
 /// What an earlier catalogue left and this one doesn't make, in the order of their names.
 fn left_over(out: &Path, what: What, files: &[File]) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = out.join(named_by_catalogue(what));
+    let below = named_by_catalogue(what);
+    let folder = out.join(below);
     let shown = || format!("can't read {}", folder.display());
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -201,7 +187,7 @@ fn left_over(out: &Path, what: What, files: &[File]) -> anyhow::Result<Vec<PathB
         let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
         let name = entry.file_name();
         let known = name.to_str().zip(std::str::from_utf8(&bytes).ok());
-        if known.is_some_and(|(name, text)| is_made_here(what, name, text)) {
+        if known.is_some_and(|(name, text)| generate::is_made(&format!("{below}/{name}"), text)) {
             left.push(path);
         }
     }

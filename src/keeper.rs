@@ -201,7 +201,7 @@ impl Keeper {
                 let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
                 self.metrics.bytes.with_label_values(&labels).set(bytes);
                 if let Some(tasks) = self.metrics.outage.saved(task, Instant::now()) {
-                    tracing::info!("snapshots are saved again, of all {tasks} tasks that failed");
+                    tracing::info!("snapshots are saved again: {tasks} tasks had failed");
                 }
                 if let Some(sent) = save.sent {
                     self.metrics.seconds.observe(sent.elapsed().as_secs_f64());

@@ -58,8 +58,9 @@ enum Command {
     /// Report every problem of configuration, catalogue and (with --broker) topics; run nothing.
     ///
     /// The state folder is tried as well (a warning: it may be another machine's), with --broker as an
-    /// error, or a bucket. Exit codes: 0 if there is no problem (warnings allowed), 1 if there is one,
-    /// 2 for wrong usage.
+    /// error, or a bucket. Says which KPIs a restart begins anew (from a state folder; of a bucket
+    /// with --broker) and, with --broker, a topic whose state has other partitions, as an error. Exit
+    /// codes: 0 if there is no problem (warnings allowed), 1 if there is one, 2 for wrong usage.
     Check {
         /// The configuration file.
         #[arg(long, value_name = "FILE", default_value = "kept.toml")]
@@ -70,14 +71,16 @@ enum Command {
     },
     /// Watch it work: an embedded Kafka, a simulated shop, and the whole service on top of it.
     ///
-    /// Needs nothing installed and keeps nothing. Exit codes: 0 after a signal or when its time is
-    /// over, 1 when it can't go on, 2 for wrong usage. A second signal stops at once.
+    /// Needs nothing installed and keeps nothing. Exit codes: 0 after a signal (130 or 143 while it
+    /// isn't open yet) or when its time is over, 1 when it can't go on, 2 for wrong usage. A second
+    /// signal stops at once.
     Demo(demo::Arguments),
     /// Send a simulated shop's events to Kafka at the pace of the wall clock, with an incident if asked.
     ///
     /// For trying Kept, its dashboards and its alerts on a Kafka of your own. Creates the topics where
-    /// they are missing and leaves them there. Exit codes: 0 after a signal, 1 when it can't go on,
-    /// 2 for wrong usage. Kafka may be away for an hour meanwhile: what happened is sent later.
+    /// they are missing and leaves them there. Exit codes: 0 after a signal (130 or 143 while it
+    /// isn't open yet), 1 when it can't go on, 2 for wrong usage. Kafka may be away for an hour
+    /// meanwhile: what happened is sent later.
     Shop(shop::Arguments),
     /// Ask the service that runs here with this configuration whether it is ready: a health check.
     ///
@@ -102,8 +105,9 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Write rules, alerts, routes, dashboards, runbooks and the reference page from the catalogue.
     ///
-    /// Only files that differ are written; what an earlier catalogue left of them is removed. Exit codes: 0 if all is written (with --check: up to
-    /// date), 1 if not or if the configuration has problems, 2 for wrong usage.
+    /// Only files that differ are written; what an earlier catalogue left of them is removed. Exit
+    /// codes: 0 if all is written (with --check: up to date), 1 if not or if the configuration has
+    /// problems, 2 for wrong usage.
     Generate(generate::Arguments),
     /// Measure throughput, memory and latency; prints tables, judges nothing.
     Bench {
@@ -114,8 +118,8 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Demo(arguments) => demo::main(&arguments),
-        Command::Shop(arguments) => shop::main(&arguments),
+        Command::Demo(arguments) => demo::main(arguments),
+        Command::Shop(arguments) => shop::main(arguments),
         Command::Probe(arguments) => probe::main(&arguments),
         Command::Produce(arguments) => produce::main(&arguments),
         Command::State { part } => state::run(&part),

@@ -82,16 +82,7 @@ async fn until_signal(mut signals: Signals, app: App, watch: &Watch) -> anyhow::
         }
     }
     tracing::info!("stopping: a second signal stops at once");
-    stop(app, signals).await?;
+    signals.exit_during(move || app.stop()).await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Stops the service, or ends the process at the next signal.
-pub async fn stop(app: App, mut signals: Signals) -> anyhow::Result<()> {
-    let stopping = tokio::task::spawn_blocking(move || app.stop());
-    tokio::select! {
-        stopped = stopping => stopped?,
-        () = signals.exit_at_next() => Ok(()),
-    }
 }

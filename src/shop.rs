@@ -5,6 +5,7 @@
 //! the shop made them, however long Kafka is away; so its topics have no LogAppendTime, which would
 //! make the history look delayed. A Kafka that isn't up yet is waited for, as `kept run` does.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -80,15 +81,27 @@ enum Topics {
 }
 
 /// Sends until a signal.
-pub fn main(arguments: &Arguments) -> ExitCode {
+pub fn main(arguments: Arguments) -> ExitCode {
     logging::start_at("warn");
-    match open(arguments).and_then(|open| open.watch()) {
+    match shop(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("kept shop: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn shop(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // First of all: the kernel drops a signal that the first process of a container doesn't catch.
+        let mut signals = Signals::new()?;
+        let open = signals.exit_during(move || open(&arguments)).await?;
+        open.watch(signals).await
+    })
 }
 
 /// A shop that sends, and what is told about it when.
@@ -140,33 +153,23 @@ fn open(arguments: &Arguments) -> anyhow::Result<Open> {
 
 impl Open {
     /// Tells when the incident begins and ends, until a signal; a second one ends it at once.
-    fn watch(mut self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let mut signals = Signals::new()?;
-            let mut turns = tokio::time::interval(TURN);
-            loop {
-                tokio::select! {
-                    _ = signals.next() => break,
-                    _ = turns.tick() => {}
-                }
-                if let Some(failure) = self.live.failure() {
-                    return Err(failure);
-                }
-                let now = clock::now().as_event_time();
-                while self.notes.first().is_some_and(|note| note.0 <= now) {
-                    say(&self.notes.remove(0).1);
-                }
-            }
-            say("Closing.");
-            let stopping = tokio::task::spawn_blocking(move || self.live.stop());
+    async fn watch(mut self, mut signals: Signals) -> anyhow::Result<()> {
+        let mut turns = tokio::time::interval(TURN);
+        loop {
             tokio::select! {
-                stopped = stopping => stopped?,
-                () = signals.exit_at_next() => Ok(()),
+                _ = signals.next() => break,
+                _ = turns.tick() => {}
             }
-        })
+            if let Some(failure) = self.live.failure() {
+                return Err(failure);
+            }
+            let now = clock::now().as_event_time();
+            while self.notes.first().is_some_and(|note| note.0 <= now) {
+                say(&self.notes.remove(0).1);
+            }
+        }
+        say("Closing.");
+        signals.exit_during(move || self.live.stop()).await
     }
 }
 
@@ -214,7 +217,7 @@ fn notes(settings: &ShopSettings) -> Vec<(EventTime, String)> {
 /// Creates the topics where they are missing; true: none of the shop's has a record.
 fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow::Result<bool> {
     let admin = Admin::new(client)?;
-    await_kafka(&admin, topics[0]);
+    await_kafka(&admin, topics[0])?;
     let wanted = topics.iter().map(|topic| (*topic, partitions));
     for (topic, partitions) in wanted.chain([(REJECTED, 1)]) {
         if admin.partitions(topic)?.is_none() {
@@ -239,18 +242,28 @@ fn prepare(client: &kafka::Settings, topics: &[&str], partitions: i32) -> anyhow
     Ok(records == 0)
 }
 
-/// Waits until Kafka answers at all. Signals still end the process by themselves here.
-fn await_kafka(admin: &Admin, topic: &str) {
-    let mut is_told = false;
+/// Waits until Kafka answers at all; what waiting does not mend, such as missing rights, is an error.
+/// Each reason is told once: where a host has several addresses theirs take turns.
+fn await_kafka(admin: &Admin, topic: &str) -> anyhow::Result<()> {
+    let mut told = BTreeSet::new();
     while let Err(error) = admin.partitions(topic) {
-        if !is_told {
+        if error.is_refusal() {
+            return Err(error.into());
+        }
+        let text = error.to_string();
+        if told.insert(without_times(&text).to_owned()) {
             say(&format!(
-                "Kafka does not answer: {error}. Asking again until it does; Ctrl-C ends it."
+                "Kafka does not answer: {text}. Asking again until it does; Ctrl-C ends it."
             ));
-            is_told = true;
         }
         std::thread::sleep(TURN);
     }
+    Ok(())
+}
+
+/// A reason of librdkafka's without how long that took and how often it was, at its end.
+fn without_times(reason: &str) -> &str {
+    reason.split(" (after ").next().unwrap_or(reason)
 }
 
 /// Waits until a topic has leaders; what Kafka can't answer in between is asked again.
@@ -321,6 +334,18 @@ fn pace(text: &str) -> Result<Pace, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_the_same_however_long_it_took() {
+        let refused = "one:1/bootstrap: Connect to one:1 failed: Connection refused";
+        for times in [
+            "",
+            " (after 3ms in state CONNECT)",
+            " (after 0ms in state CONNECT, 1 identical error(s) suppressed)",
+        ] {
+            assert_eq!(without_times(&format!("{refused}{times}")), refused);
+        }
+    }
 
     #[test]
     fn incidents_are_read() {

@@ -32,8 +32,15 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one and ends the process.
-    pub async fn exit_at_next(&mut self) {
-        process::exit(self.next().await.into());
+    /// Does what blocks, on a thread of its own; the next signal ends the process meanwhile.
+    pub async fn exit_during<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let working = tokio::task::spawn_blocking(work);
+        tokio::select! {
+            done = working => done?,
+            code = self.next() => process::exit(code.into()),
+        }
     }
 }

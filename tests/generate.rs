@@ -80,6 +80,21 @@ fn what_is_made_no_more_is_removed_and_what_is_somebody_s_is_left() {
         "grafana/dashboards/kept-mine.json",
         "runbooks/Mine.md",
     ];
+    // What people make of ours: the marks are in them.
+    let copied = [
+        (
+            "prometheus/tests/kpi-fulfilment.yml",
+            "prometheus/tests/kpi-fulfilment-ours.yml",
+        ),
+        (
+            "grafana/dashboards/kept-promise.json",
+            "grafana/dashboards/promise-ours.json",
+        ),
+        (
+            "runbooks/PromiseStalled.md",
+            "runbooks/PromiseStalled-ours.md",
+        ),
+    ];
     let gone = [
         ("rules", "prometheus/tests/kpi-fulfilment.yml"),
         ("dashboards", "grafana/dashboards/kept-promise.json"),
@@ -91,6 +106,9 @@ fn what_is_made_no_more_is_removed_and_what_is_somebody_s_is_left() {
     }
     for path in own {
         fs::write(folder.0.join(path), "{ \"uid\": \"kept-mine\" }").expect("it is writable");
+    }
+    for (ours, copy) in copied {
+        fs::copy(folder.0.join(ours), folder.0.join(copy)).expect("it is writable");
     }
     let config = folder.0.join("kept.toml");
     let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n\
@@ -110,9 +128,32 @@ fn what_is_made_no_more_is_removed_and_what_is_somebody_s_is_left() {
         let again = generate(what, &folder.0, &["--config", &config, "--check"]);
         assert!(again.status.success(), "{}", said(&again));
     }
-    for path in own {
+    for path in own.into_iter().chain(copied.map(|(_, copy)| copy)) {
         assert!(folder.0.join(path).exists(), "{path} is not ours");
     }
+}
+
+#[test]
+fn a_dashboard_that_does_not_say_where_it_is_from_is_left() {
+    let folder = Folder::new("unmarked");
+    let done = generate("dashboards", &folder.0, &[]);
+    assert!(done.status.success(), "{}", said(&done));
+    let path = folder.0.join("grafana/dashboards/kept-promise.json");
+    let text = fs::read_to_string(&path).expect("it was written");
+    let own = text.replace(
+        "Made by `kept generate dashboards`",
+        "Changed by us, not by it",
+    );
+    assert_ne!(own, text);
+    fs::write(&path, &own).expect("the folder is writable");
+    let config = folder.0.join("kept.toml");
+    let text = "[kafka]\nbrokers = \"one:9092\"\ntopic = [{ name = \"events\" }]\n\
+                [catalogue]\npacks = [\"cart\"]\n";
+    fs::write(&config, text).expect("the folder is writable");
+    let config = config.display().to_string();
+    let done = generate("dashboards", &folder.0, &["--config", &config]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(fs::read_to_string(&path).ok(), Some(own));
 }
 
 #[test]

@@ -124,6 +124,24 @@ fn a_kafka_that_is_not_up_yet_is_waited_for() {
 }
 
 #[test]
+fn it_can_be_ended_while_it_waits_for_kafka() {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop-waits.log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kept"));
+    // Nobody listens there.
+    command.args(["shop", "--brokers", "127.0.0.1:1"]);
+    let mut shop = Process::start(&mut command, &log);
+    until(LONG, "it says that it waits", || {
+        let ended = shop.ended();
+        assert!(ended.is_none(), "it ended:\n{}", shop.output());
+        shop.output().contains("Kafka does not answer")
+    });
+    shop.terminate();
+    // A code, not the signal: it was caught, as it must be in a container's first process.
+    let status = shop.wait(LONG);
+    assert_eq!(status.code(), Some(143), "{status}: {}", shop.output());
+}
+
+#[test]
 fn topics_that_don_t_fit_together_are_refused() {
     let kafka = Kafka::start();
     kafka.create_topic("shop.fulfilment", 2, &[]);

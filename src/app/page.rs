@@ -1,8 +1,8 @@
 //! What the live page is given beside the numbers: the runbooks of the catalogue in force, the
 //! Prometheus to ask for alerts, and how many partitions the topics have.
 //!
-//! The broker is asked for the last one only when somebody looks at the page, on a thread of its
-//! own and at most once a minute; the page never waits for it.
+//! The broker is asked for the last one only when somebody looks at the page or at `/api/overdue`, on
+//! a thread of its own and at most once a minute; neither waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

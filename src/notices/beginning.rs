@@ -6,7 +6,7 @@ use pipeline::resume::Source;
 use super::{Notices, Weight};
 
 impl Notices {
-    /// Likewise, of those that say how a task begins.
+    /// Which event it is, how loud, and in words: of those that say how a task begins.
     pub(super) fn describe_beginning(&self, notice: &Notice) -> (usize, Weight, String) {
         use Weight::{Good, Loss, Odd};
         match notice {

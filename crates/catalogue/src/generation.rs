@@ -5,6 +5,7 @@
 
 use events::Span;
 
+use crate::definition::RESERVED;
 use crate::plan::Promise;
 use crate::problem::Problems;
 use crate::text::section::Section;
@@ -17,6 +18,10 @@ pub struct Generation {
     pub job: String,
     /// Labels that tell instances apart and are dropped before anything adds up.
     pub instance_labels: Vec<String>,
+    /// Labels that tell two Kepts of one job apart: alerts of one are never taken for the other's.
+    pub deployment_labels: Vec<String>,
+    /// `[state] snapshot_every`: what an old snapshot is depends on it.
+    pub snapshot_every: Span,
     /// How far behind now rules look, so that all scrapes of that moment have arrived.
     pub query_offset: Span,
     /// How often rules are evaluated; slow ones four times less often.
@@ -61,9 +66,10 @@ pub(crate) fn missed_share(promise: &Promise) -> f64 {
     (3.0 * budget).max(0.5).min((1.0 + budget) / 2.0)
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "job",
     "instance_labels",
+    "deployment_labels",
     "query_offset",
     "interval",
     "owner",
@@ -73,9 +79,10 @@ const KEYS: [&str; 8] = [
 ];
 
 const INSTANCE_LABELS: [&str; 6] = ["instance", "pod", "container", "endpoint", "node", "host"];
+const DEPLOYMENT_LABELS: [&str; 2] = ["namespace", "cluster"];
 
 /// Reads `[generate]`; the KPIs are added when they are read.
-pub(crate) fn read(table: &Table, problems: &Problems) -> Generation {
+pub(crate) fn read(table: &Table, snapshot_every: Span, problems: &Problems) -> Generation {
     let section = Section::new(table, "[generate]", &KEYS, problems);
     let text = |key: &str, default: &str| {
         let text = section.parsed(key, plain);
@@ -86,9 +93,12 @@ pub(crate) fn read(table: &Table, problems: &Problems) -> Generation {
         url.map_or(default.to_owned(), |url| url.value)
     };
     let query_offset = section.any_span("query_offset");
+    let instance_labels = instance_labels(&section);
     Generation {
         job: text("job", "kept"),
-        instance_labels: instance_labels(&section),
+        deployment_labels: deployment_labels(&section, &instance_labels),
+        instance_labels,
+        snapshot_every,
         query_offset: query_offset.map_or(Span::from_seconds(10), |span| span.value),
         interval: section.span("interval", Span::from_seconds(15)),
         owner: text("owner", "kept-team"),
@@ -118,6 +128,35 @@ fn instance_labels(section: &Section<'_>) -> Vec<String> {
     labels
 }
 
+/// A label that rules drop tells nothing apart any more: it is left out of the default, and refused
+/// where it is named.
+fn deployment_labels(section: &Section<'_>, dropped: &[String]) -> Vec<String> {
+    let Some(list) = section.texts("deployment_labels") else {
+        let labels = DEPLOYMENT_LABELS.map(str::to_owned).into_iter();
+        return labels.filter(|label| !dropped.contains(label)).collect();
+    };
+    let mut labels: Vec<String> = Vec::new();
+    for label in list.value {
+        let name = &label.value;
+        let problem = if dropped.contains(name) {
+            Some(format!(
+                "\"{name}\" is one of \"instance_labels\", which rules drop"
+            ))
+        } else if RESERVED.contains(&&name[..]) {
+            Some(format!("\"{name}\" is a label of Prometheus or Kept"))
+        } else if labels.contains(name) {
+            Some(format!("\"{name}\" is there twice"))
+        } else {
+            label_name(name).err()
+        };
+        if let Some(message) = problem {
+            section.problems.add(&label.place, message);
+        }
+        labels.push(label.value);
+    }
+    labels
+}
+
 fn label_name(text: &str) -> Result<(), String> {
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -126,6 +165,19 @@ fn label_name(text: &str) -> Result<(), String> {
         _ if first && text.chars().all(legal) => Ok(()),
         _ => Err(format!("\"{text}\" is not the name of a label")),
     }
+}
+
+/// An owner's name in the names and URLs of receivers; the reader sees to it that no two owners
+/// have one.
+pub fn slug(owner: &str) -> String {
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    owner.chars().map(letter).collect()
 }
 
 /// A word for a label's value: it stands inside rules, routes and file names.
@@ -167,6 +219,16 @@ mod tests {
         rows.filter_map(|row| row.split('`').next()).collect()
     }
 
+    /// What the table below a title says of a key in its column `default`.
+    fn default_of(title: &str, key: &str) -> &'static str {
+        let (_, section) = PAGE.split_once(title).expect("the title is there");
+        let row = format!("| `{key}` |");
+        let row = section.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("{key} is in no row"));
+        let cell = row.split('|').nth(3);
+        cell.expect("the third column is the default").trim()
+    }
+
     fn generation(more: &str) -> Generation {
         let sources = crate::Sources {
             path: "kept.toml",
@@ -202,11 +264,37 @@ mod tests {
 
     #[test]
     fn the_page_s_thresholds_are_the_defaults() {
-        let promise = generation("").kpis;
-        let stalled = promise.iter().any(|kpi| {
-            (kpi.stalled_overdue, kpi.minimum_orders, kpi.minimum_events) == (10, 20, 20)
-                && kpi.missed_share == 0.5
-        });
-        assert!(stalled, "{promise:?}");
+        let text = format!("{KAFKA}[catalogue]\npacks = [\"promise\"]\n");
+        let sources = crate::Sources {
+            path: "kept.toml",
+            text: &text,
+            environment: &[],
+            files: &[],
+        };
+        let (settings, plan) = crate::read(&sources).expect("a good configuration");
+        let kinds = plan.kpis.iter().zip(settings.generation.kpis);
+        let promise = kinds
+            .filter(|(kpi, _)| matches!(kpi.kind, crate::plan::Kind::Promise(_)))
+            .map(|(_, alerting)| alerting)
+            .next();
+        let promise = promise.expect("the pack has a promise");
+        let default = |key| default_of("## `alert =", key);
+        assert_eq!(
+            default("stalled_overdue"),
+            promise.stalled_overdue.to_string()
+        );
+        assert_eq!(
+            default("minimum_orders"),
+            promise.minimum_orders.to_string()
+        );
+        assert_eq!(
+            default("minimum_events"),
+            promise.minimum_events.to_string()
+        );
+        let share = default("missed_share");
+        assert!(
+            share.starts_with(&format!("{},", promise.missed_share)),
+            "{share}: {promise:?}"
+        );
     }
 }

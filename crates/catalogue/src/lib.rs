@@ -51,6 +51,7 @@
 //! [generate]                        # for `kept generate`: rules, alerts, routes, links
 //! job = "kept"                      # Prometheus' job that scrapes Kept
 //! instance_labels = ["instance", "pod", "container", "endpoint", "node", "host"]
+//! deployment_labels = ["namespace", "cluster"] # tell two Kepts of one job apart
 //! query_offset = "10s"
 //! interval = "15s"
 //! owner = "kept-team"               # of Kept's own alerts and of KPIs without an owner
@@ -268,7 +269,7 @@ fn read_all(
         time,
         limits,
         topics,
-        instance_labels: settings.generation.instance_labels.clone(),
+        generation: &settings.generation,
     };
     settings.replaced = from_packs.replaced_by(&from_files);
     let (plan, alerting) =

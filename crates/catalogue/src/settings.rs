@@ -106,6 +106,10 @@ impl fmt::Debug for State {
     }
 }
 
+/// A state that is the same as in the task's last snapshot is saved again only after so many times
+/// `snapshot_every`.
+pub const UNCHANGED_SAVED_AFTER: i64 = 10;
+
 /// What to do about records that are gone from the log before they were read, or about a log that is
 /// another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,7 +174,7 @@ pub(crate) fn read(
     let catalogue = catalogue(&part("catalogue"), problems);
     let mut limits = limits(&part("limits"), problems);
     limits.max_series = catalogue.max_series;
-    let generation = generation::read(&part("generate"), problems);
+    let generation = generation::read(&part("generate"), state.snapshot_every, problems);
     let settings = Settings {
         kafka,
         http,

@@ -62,6 +62,24 @@ fn labels_that_rules_drop_are_refused() {
 }
 
 #[test]
+fn labels_that_tell_two_kepts_apart_are_refused() {
+    let wanted = |label: &str| {
+        format!(
+            "own.toml:5:7: label \"{label}\" is one of \"deployment_labels\" in [generate], which tell \
+             two Kepts apart: name the field otherwise, or set \"deployment_labels\" without it"
+        )
+    };
+    for label in ["namespace", "cluster"] {
+        let by = format!("\"{label}\"");
+        assert_eq!(said(&by, "Orders", ""), [wanted(label)]);
+        let without = "deployment_labels = []";
+        assert_eq!(said(&by, "Orders", without), Vec::<String>::new());
+    }
+    let own = "deployment_labels = [\"region\"]";
+    assert_eq!(said("\"region\"", "Orders", own), [wanted("region")]);
+}
+
+#[test]
 fn a_help_that_begins_a_template_is_refused() {
     let said_of = said("\"region\"", "Orders {{ of today", "");
     assert_eq!(said_of.len(), 1, "{said_of:?}");

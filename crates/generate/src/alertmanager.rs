@@ -2,7 +2,11 @@
 //!
 //! Pages of one KPI are one notification, however many regions and windows fire; tickets likewise
 //! by alert. A KPI's trouble over the whole shop silences that of its parts, and a worse alert the
-//! milder ones of the same KPI. While Kept itself can't see, nobody is paged about the shop.
+//! milder ones of the same KPI. While Kept itself can't see, nobody is paged about the shop. All of
+//! it holds within one Kept: two of one job are told apart by `deployment_labels`, and a label that
+//! both alerts lack is equal.
+
+use catalogue::generation::slug;
 
 use crate::alerts;
 use crate::book::Book;
@@ -57,24 +61,14 @@ pub fn receiver(severity: Severity, owner: &str) -> String {
     }
 }
 
-/// An owner's name as part of a URL.
-fn slug(owner: &str) -> String {
-    let letter = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
-    };
-    owner.chars().map(letter).collect()
-}
-
 fn equals(label: &str, value: &str) -> String {
     format!("{label}=\"{}\"", crate::promql::escaped(value))
 }
 
 fn root_route(book: &Book<'_>, owners: &[String]) -> Yaml {
     let own = &book.generation.owner;
+    let by = |more: &[&'static str]| [&book.deployment()[..], more].concat();
+    let (by_kpi, by_alert) = (by(&["kpi"]), by(&["kpi", "alertname"]));
     let watchdog = map([
         ("receiver", text(WATCHDOG)),
         ("matchers", texts([equals("alertname", "Watchdog")])),
@@ -84,20 +78,14 @@ fn root_route(book: &Book<'_>, owners: &[String]) -> Yaml {
     ]);
     let routes = [
         watchdog,
-        severity_route(Severity::Critical, own, owners, &["job", "kpi"], "1h"),
-        severity_route(
-            Severity::Warning,
-            own,
-            owners,
-            &["job", "kpi", "alertname"],
-            "12h",
-        ),
+        severity_route(Severity::Critical, own, owners, &by_kpi, "1h"),
+        severity_route(Severity::Warning, own, owners, &by_alert, "12h"),
         severity_route(Severity::Info, own, &[], &["alertname"], "24h"),
     ];
     map([
         // What nobody knows of is a ticket, not silence.
         ("receiver", text(receiver(Severity::Warning, own))),
-        ("group_by", texts(["job", "kpi", "alertname"])),
+        ("group_by", texts(&by_alert)),
         ("group_wait", text("15s")),
         ("group_interval", text("5m")),
         ("repeat_interval", text("12h")),
@@ -154,7 +142,9 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
     // and nothing about the shop silences them.
     let of_kpi = any("Promise.+|Target.+");
     let whole = equals("level", "all");
-    let mut place = vec!["job", "kpi", "level"];
+    let same = book.deployment();
+    let same_kpi = [&same[..], &["kpi"]].concat();
+    let mut place = [&same_kpi[..], &["level"]].concat();
     for kpi in &book.plan.kpis {
         for label in dimensions(kpi) {
             if !place.contains(&label) {
@@ -168,7 +158,7 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
         inhibition(
             &[critical.clone(), of_kpi.clone(), whole],
             &[of_kpi.clone(), equals("level", "part")],
-            &["job", "kpi"],
+            &same_kpi,
         ),
         // A page on the whole KPI says more than its tickets, but for the one to a step's owner, whom
         // nobody has paged.
@@ -179,7 +169,7 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
                 "severity=~\"warning|info\"".to_owned(),
                 "alertname!=\"PromiseEventsMissing\"".to_owned(),
             ],
-            &["job", "kpi"],
+            &same_kpi,
         ),
         // Stalled is missed, and missed burns.
         inhibition(
@@ -194,24 +184,25 @@ fn inhibitions(book: &Book<'_>) -> Vec<Yaml> {
             &place,
         ),
     ];
-    all.extend(blind(&of_kpi));
+    all.extend(blind(&same, &of_kpi));
     all
 }
 
 /// Blind: what was last seen of the shop is no reason to wake anybody.
-fn blind(of_kpi: &str) -> Vec<Yaml> {
-    let by_job = |source: &str, target: &str| {
-        inhibition(&[source.to_owned()], &[target.to_owned()], &["job"])
+fn blind(same: &[&str], of_kpi: &str) -> Vec<Yaml> {
+    let by = |source: &str, target: &str, equal: &[&str]| {
+        inhibition(&[source.to_owned()], &[target.to_owned()], equal)
     };
     let behind = any("KeptBehind|KeptNotReady");
-    // Its job is a label that the alert sets.
+    // Its job is a label that the alert sets, and all that it has: no Kept of that job answers,
+    // wherever it runs.
     let absent = named("KeptAbsent");
     let explained = any("KeptDown|KeptNotReady|KeptBehind|KeptSnapshotOld");
     vec![
-        by_job(&behind, of_kpi),
-        by_job(&absent, &explained),
-        by_job(&absent, of_kpi),
-        by_job(&named("KeptNotReady"), &named("KeptBehind")),
+        by(&behind, of_kpi, same),
+        by(&absent, &explained, &["job"]),
+        by(&absent, of_kpi, &["job"]),
+        by(&named("KeptNotReady"), &named("KeptBehind"), same),
     ]
 }
 

@@ -65,6 +65,33 @@ impl<'a> Book<'a> {
         format!("without ({})", labels.join(", "))
     }
 
+    /// The labels that alerts of one Kept have in common: the job, and what tells two of one job apart.
+    pub fn deployment(&self) -> Vec<&'a str> {
+        let more = self.generation.deployment_labels.iter();
+        ["job"]
+            .into_iter()
+            .chain(more.map(String::as_str))
+            .collect()
+    }
+
+    /// `job=%q,namespace=%q`: inside a query of an alert's text, its own Kept; a label that the alert
+    /// lacks is empty, and so matched where it is missing. `same_values` fills it in.
+    pub fn same(&self) -> String {
+        let labels = self.deployment();
+        let matchers: Vec<String> = labels.iter().map(|label| format!("{label}=%q")).collect();
+        matchers.join(",")
+    }
+
+    /// `$labels.job $labels.namespace`.
+    pub fn same_values(&self) -> String {
+        let labels = self.deployment();
+        let values: Vec<String> = labels
+            .iter()
+            .map(|label| format!("$labels.{label}"))
+            .collect();
+        values.join(" ")
+    }
+
     /// The names of an event type and its like, from a selector.
     pub fn types(&self, selector: &catalogue::plan::Selector) -> Vec<&'a str> {
         let name = |id: &events::TypeId| &self.plan.types[usize::from(id.0)].name[..];

@@ -9,6 +9,7 @@ mod alerts;
 mod book;
 mod dashboards;
 mod kubernetes;
+mod made;
 mod promql;
 mod proof;
 mod recording;
@@ -23,6 +24,7 @@ use catalogue::generation::Generation;
 pub use alertmanager::Routed;
 use book::Book;
 pub use dashboards::queries::{Asked, Place, Values, substitute};
+pub use made::is_made;
 
 /// A generated file.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -37,9 +37,14 @@ pub fn texts<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Yaml {
 
 /// The document, with `header` as comments above it.
 pub fn document(header: &str, root: &Yaml) -> String {
-    let mut out: String = header.lines().map(comment).collect();
+    let mut out = comments(header);
     write(&mut out, root, 0);
     out
+}
+
+/// Text as comments, a line each.
+pub fn comments(text: &str) -> String {
+    text.lines().map(comment).collect()
 }
 
 fn comment(line: &str) -> String {

@@ -139,9 +139,50 @@ const DOWN: Firing = (
     "KeptDown",
     &[("severity", "critical"), ("instance", "a:9464")],
 );
+/// Another Kept, which has the same job.
+const STAGING_BEHIND: Firing = (
+    "KeptBehind",
+    &[("severity", "critical"), ("namespace", "staging")],
+);
+const STAGING_STALLED: Firing = (
+    "PromiseStalled",
+    &[
+        ("severity", "critical"),
+        ("kpi", "fulfilment"),
+        ("level", "all"),
+        ("namespace", "staging"),
+    ],
+);
+const PROD_MISSED: Firing = (
+    "PromiseMissed",
+    &[
+        ("severity", "critical"),
+        ("kpi", "fulfilment"),
+        ("level", "all"),
+        ("namespace", "prod"),
+    ],
+);
+const PROD_BURNS_SLOWLY: Firing = (
+    "PromiseBudgetBurnsSlowly",
+    &[
+        ("severity", "warning"),
+        ("kpi", "fulfilment"),
+        ("level", "all"),
+        ("window", "1d"),
+        ("namespace", "prod"),
+    ],
+);
+const STAGING_DOWN: Firing = (
+    "KeptDown",
+    &[
+        ("severity", "critical"),
+        ("instance", "b:9464"),
+        ("namespace", "staging"),
+    ],
+);
 const REJECTS: Firing = ("KeptRejects", &[("severity", "warning"), ("topic", "t")]);
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 11] = [
     Case {
         what: "a page of the whole silences its parts and tickets, but not a step's owner",
         firing: &[STALLED, EUROPE, BURNS_SLOWLY, TARGET, MISSING],
@@ -182,6 +223,27 @@ const CASES: [Case; 8] = [
         what: "without any Kept there is one page",
         firing: &[ABSENT, DOWN, NOT_READY, BEHIND, STALLED, LABELS],
         silenced: &[1, 2, 3, 4],
+    },
+    Case {
+        what: "a Kept that is behind in one namespace mutes that one's shop, not the other's",
+        firing: &[STAGING_BEHIND, STAGING_STALLED, PROD_MISSED],
+        silenced: &[1],
+    },
+    Case {
+        what: "a page of a promise in one namespace leaves the same promise in another alone",
+        firing: &[
+            STAGING_STALLED,
+            PROD_MISSED,
+            BURNS_SLOWLY,
+            PROD_BURNS_SLOWLY,
+        ],
+        // By the page of its own namespace; the one without a namespace has no page.
+        silenced: &[3],
+    },
+    Case {
+        what: "without any Kept of a job there is one page, wherever they were",
+        firing: &[ABSENT, DOWN, STAGING_DOWN, PROD_MISSED],
+        silenced: &[1, 2, 3],
     },
 ];
 

@@ -29,11 +29,21 @@ const EVENTS: usize = 100;
 
 /// Kafka did not answer, or not what was hoped for: why, as far as librdkafka knows.
 #[derive(Debug)]
-pub struct Unanswered(String);
+pub struct Unanswered {
+    trouble: Trouble,
+    reason: String,
+}
+
+impl Unanswered {
+    /// TLS, SASL or missing rights said no: waiting does not help.
+    pub fn is_refusal(&self) -> bool {
+        self.trouble == Trouble::Authentication
+    }
+}
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.reason)
     }
 }
 
@@ -41,7 +51,10 @@ impl std::error::Error for Unanswered {}
 
 impl From<KafkaError> for Unanswered {
     fn from(error: KafkaError) -> Unanswered {
-        Unanswered(error.to_string())
+        Unanswered {
+            trouble: classify(error.rdkafka_error_code()),
+            reason: error.to_string(),
+        }
     }
 }
 
@@ -73,13 +86,13 @@ pub(crate) fn ask<T>(
             let _ = asker.poll(Duration::ZERO);
         }
         if let Some(refusal) = asker.context().refusal() {
-            return Err(Unanswered(refusal));
+            return Err(refusal);
         }
         last = Some(error);
     }
     let error = last.expect("there is a first try");
     let reason = asker.context().reason();
-    Err(reason.map_or_else(|| error.into(), Unanswered))
+    Err(reason.unwrap_or_else(|| error.into()))
 }
 
 /// What librdkafka said on the side, the most telling of it.
@@ -87,15 +100,13 @@ pub(crate) fn ask<T>(
 pub(crate) struct Reasons(Mutex<Option<(Trouble, String)>>);
 
 impl Reasons {
-    fn refusal(&self) -> Option<String> {
-        let said = self.0.lock().expect("nothing panics in here").clone();
-        said.filter(|(trouble, _)| *trouble == Trouble::Authentication)
-            .map(|(_, reason)| reason)
+    fn refusal(&self) -> Option<Unanswered> {
+        self.reason().filter(Unanswered::is_refusal)
     }
 
-    fn reason(&self) -> Option<String> {
+    fn reason(&self) -> Option<Unanswered> {
         let said = self.0.lock().expect("nothing panics in here").clone();
-        said.map(|(_, reason)| reason)
+        said.map(|(trouble, reason)| Unanswered { trouble, reason })
     }
 }
 
@@ -131,13 +142,31 @@ mod tests {
         let say = |code, reason| reasons.error(KafkaError::Global(code), reason);
         say(RDKafkaErrorCode::BrokerTransportFailure, "refused");
         say(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
-        assert_eq!(reasons.reason().as_deref(), Some("refused"));
-        assert_eq!(reasons.refusal(), None);
+        let told = |said: Option<Unanswered>| said.map(|said| said.to_string());
+        assert_eq!(told(reasons.reason()).as_deref(), Some("refused"));
+        assert_eq!(told(reasons.refusal()), None);
         say(RDKafkaErrorCode::SSL, "certificate verify failed");
         say(RDKafkaErrorCode::BrokerTransportFailure, "disconnected");
         assert_eq!(
-            reasons.refusal().as_deref(),
+            told(reasons.refusal()).as_deref(),
             Some("certificate verify failed")
         );
+    }
+
+    #[test]
+    fn missing_rights_are_a_refusal_and_a_broker_that_is_away_is_none() {
+        let is_refusal = |error| Unanswered::from(error).is_refusal();
+        let metadata = KafkaError::MetadataFetch;
+        assert!(is_refusal(metadata(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+        )));
+        for code in [
+            RDKafkaErrorCode::Resolve,
+            RDKafkaErrorCode::BrokerTransportFailure,
+            RDKafkaErrorCode::OperationTimedOut,
+            RDKafkaErrorCode::LeaderNotAvailable,
+        ] {
+            assert!(!is_refusal(metadata(code)), "{code:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! time. An unchanged state is saved now and then all the same: the age of the last snapshot tells
 //! whether saving works.
 
+use catalogue::settings::UNCHANGED_SAVED_AFTER;
 use engine::snapshot::SectionRef;
 use events::Span;
 
@@ -20,8 +21,6 @@ const RETRY_FIRST: Span = Span::from_seconds(2);
 const RETRY_MOST: Span = Span::from_seconds(60);
 /// An answer that is late by this much won't come.
 const PATIENCE: Span = Span::from_seconds(60);
-/// An unchanged state is saved this much less often.
-const UNCHANGED: i64 = 10;
 /// One part of the time in 33: 3 %.
 const COST_SHARE: i64 = 33;
 
@@ -104,7 +103,7 @@ impl Saves {
     /// then due later.
     pub(crate) fn puts_off(&mut self, name: &str, at: LeaseTime, every: Span) -> bool {
         let fresh = |saved: &(String, LeaseTime)| {
-            saved.0 == name && at.0 - saved.1.0 < every.0.saturating_mul(UNCHANGED)
+            saved.0 == name && at.0 - saved.1.0 < every.0.saturating_mul(UNCHANGED_SAVED_AFTER)
         };
         let avoided = self.avoided.iter().any(|avoided| avoided == name);
         self.first_awaited &= !avoided;

@@ -1,51 +1,134 @@
 //! `/api/overdue?kpi=&limit=`: the worst open orders of a promise, oldest first, as JSON.
+//!
+//! An empty list says that nobody waits, so it is only said of partitions that are shown: without any
+//! the answer is 503, with some the header `Kept-Partitions` says how many it is of.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use catalogue::Plan;
-use catalogue::plan::{END_STEP, Kind, Kpi, Promise};
+use catalogue::plan::{END_STEP, Kind, Kpi, KpiId, Promise, TopicId};
 use engine::view::OverdueOrder;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::App;
 use crate::trouble::Trouble;
+use crate::{App, Sources};
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1000;
 
 type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-/// 200 with an array of orders; 400 for bad parameters; 404 for an unknown KPI; 503 while the
-/// tasks don't answer. Errors are objects with `error`, and `kpis` where one has to be chosen.
+/// 200 with an array of orders; 400 for bad parameters; 404 for an unknown KPI; 503 while no task of
+/// the KPI is shown or the tasks don't answer. Errors are objects with `error`, and `kpis` where one
+/// has to be chosen. With 200 come the headers of `Standing`.
 pub async fn overdue(State(app): State<Arc<App>>, parameters: Parameters) -> Response {
     let question = match Question::read(&app.sources.plan, parameters) {
         Ok(question) => question,
         Err(problem) => return problem.into_response(),
     };
-    let id = app.sources.plan.kpis[question.kpi].id.clone();
-    let (ask, limit) = (Arc::clone(&app.sources.overdue), question.limit);
+    let (sources, at, limit) = (app.sources.clone(), question.kpi, question.limit);
     let turn = Arc::clone(&app.questions).acquire_owned().await;
     let turn = turn.expect("the semaphore is never closed");
     let asking = tokio::task::spawn_blocking(move || {
-        let answer = ask(&id, limit);
+        let answer = ask(&sources, at, limit);
         drop(turn);
         answer
     });
     let answer = asking.await;
     match answer.unwrap_or_else(|error| Err(error.to_string())) {
-        Ok(found) => json(StatusCode::OK, &listed(&app.sources.plan, &question, found)),
+        Ok((found, standing)) => {
+            let listed = listed(&app.sources.plan, &question, found);
+            standing.beside(json(StatusCode::OK, &listed))
+        }
         Err(reason) => {
             app.troubles
                 .happened(Trouble::Overdue, &format!("no overdue orders: {reason}"));
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
         }
     }
+}
+
+/// The orders, if anything of the KPI is shown before they are asked for and still is after it.
+fn ask(
+    sources: &Sources,
+    at: usize,
+    limit: usize,
+) -> Result<(Vec<OverdueOrder>, Standing), String> {
+    Standing::now(sources, at)?;
+    let found = (sources.overdue)(&sources.plan.kpis[at].id, limit)?;
+    Ok((found, Standing::now(sources, at)?))
+}
+
+/// Of how much of the shop an answer is.
+struct Standing {
+    /// Partitions that this instance shows.
+    shown: usize,
+    /// Those that the topics have, where that is known.
+    all: Option<i32>,
+    /// What `/readyz` says is missing, one reason a line.
+    missing: Option<String>,
+}
+
+impl Standing {
+    /// Of the KPI at this place in the plan; `Err` says why nothing of it is shown.
+    fn now(sources: &Sources, at: usize) -> Result<Standing, String> {
+        let plan = &sources.plan;
+        let has = |kpi: &KpiId| usize::from(kpi.0) == at;
+        let mut groups = plan.groups.iter();
+        let group = groups.position(|group| group.kpis.iter().any(has));
+        let group = group.expect("every KPI is in a group");
+        let views = (sources.views)();
+        let shown = views.iter().filter(|view| view.group == group).count();
+        let missing = (sources.ready)().err();
+        if shown == 0 {
+            return Err(missing.unwrap_or_else(|| {
+                "this instance has no partition of it: ask the others of its group".to_owned()
+            }));
+        }
+        let counts = (sources.page.partitions)();
+        let mut topics = plan.groups[group].topics.iter();
+        let name = |topic: &TopicId| plan.topics[usize::from(topic.0)].name.as_str();
+        let all = topics.find_map(|topic| counts.get(name(topic)).copied());
+        Ok(Standing {
+            shown,
+            all,
+            missing,
+        })
+    }
+
+    /// `Kept-Partitions: 3 of 4` (or `3`), and `Kept-Not-Ready` with the reasons in a line.
+    fn beside(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        let partitions = match self.all {
+            Some(all) => format!("{} of {all}", self.shown),
+            None => self.shown.to_string(),
+        };
+        headers.insert("kept-partitions", in_a_header(&partitions));
+        if let Some(missing) = &self.missing {
+            let reasons: Vec<&str> = missing.lines().collect();
+            headers.insert("kept-not-ready", in_a_header(&reasons.join("; ")));
+        }
+        response
+    }
+}
+
+/// What a header can't hold becomes `?`.
+fn in_a_header(text: &str) -> HeaderValue {
+    let legal = |c: char| {
+        if c == ' ' || c.is_ascii_graphic() {
+            c
+        } else {
+            '?'
+        }
+    };
+    let text: String = text.chars().map(legal).collect();
+    HeaderValue::from_str(&text).expect("it is printable ASCII")
 }
 
 /// What is asked for.

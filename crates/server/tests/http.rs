@@ -7,12 +7,9 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use engine::View;
-use engine::view::Entries;
-use events::EventTime;
 use flate2::read::GzDecoder;
-use rig::{Rig, order, runtime, sources};
-use server::{Server, SetupError};
+use rig::{Rig, order, runtime, showing, sources, view};
+use server::{Runbook, Server, SetupError};
 
 #[test]
 fn metrics_are_answered_with_build_process_and_targets() {
@@ -156,7 +153,7 @@ fn the_probes_say_why_not() {
 
 #[test]
 fn overdue_orders_are_listed_oldest_first() {
-    let mut sources = sources(&["fulfilment"]);
+    let mut sources = showing(1, &["fulfilment"]);
     sources.overdue = Arc::new(|kpi, limit| {
         assert_eq!((kpi, limit), ("fulfilment", 2));
         Ok(vec![
@@ -185,7 +182,7 @@ fn overdue_orders_are_listed_oldest_first() {
 #[test]
 fn the_only_promise_needs_no_name_and_the_limit_is_20() {
     let asked = Arc::new(AtomicUsize::new(0));
-    let mut sources = sources(&["fulfilment"]);
+    let mut sources = showing(1, &["fulfilment"]);
     let limit = Arc::clone(&asked);
     sources.overdue = Arc::new(move |_, limit_asked| {
         limit.store(limit_asked, Ordering::SeqCst);
@@ -231,12 +228,20 @@ fn bad_questions_get_an_answer_that_helps() {
 
 #[test]
 fn without_an_answer_from_the_tasks_overdue_is_unavailable_and_counted() {
+    let shown = Arc::new(AtomicBool::new(true));
+    let is_shown = Arc::clone(&shown);
     let mut sources = sources(&["fulfilment"]);
+    sources.views = Arc::new(move || match is_shown.load(Ordering::SeqCst) {
+        true => vec![view(0)],
+        false => Vec::new(),
+    });
     sources.overdue = Arc::new(|_, _| Err("worker 1 did not answer".into()));
     let rig = Rig::start(sources);
     let answer = rig.get("/api/overdue");
     assert_eq!(answer.status, 503);
     assert_eq!(answer.text(), r#"{"error":"worker 1 did not answer"}"#);
+    // The view has nothing in it that `/metrics` could show of the promise.
+    shown.store(false, Ordering::SeqCst);
     let metrics = rig.get("/metrics");
     assert!(
         metrics
@@ -333,20 +338,6 @@ fn a_task_that_is_not_shown_any_more_when_rendered_is_left_out() {
     assert_eq!(asked.load(Ordering::SeqCst), 3, "rendered twice");
 }
 
-/// A task of the first group, exact and with nothing in it.
-fn view(partition: i32) -> Arc<View> {
-    Arc::new(View {
-        group: 0,
-        partition,
-        offsets: vec![0],
-        display: EventTime(0),
-        exact: true,
-        inputs: Vec::new(),
-        kpis: Vec::new(),
-        entries: Entries::default(),
-    })
-}
-
 #[test]
 fn the_page_leads_everywhere_and_runs_no_script() {
     let mut sources = sources(&["fulfilment"]);
@@ -377,6 +368,43 @@ fn the_page_leads_everywhere_and_runs_no_script() {
 }
 
 #[test]
+fn a_runbook_is_a_page_for_browsers_and_markdown_for_others() {
+    let mut sources = sources(&[]);
+    sources.page.runbooks = Arc::new([Runbook {
+        alert: "Slow".to_owned(),
+        text: "# Slow\n\n[dashboard](https://g/d)\n".to_owned(),
+    }]);
+    let rig = Rig::start(sources);
+    let ask = |accept| {
+        let answer = rig.ask("GET", "/runbooks/Slow.md", &[("Accept", accept)]);
+        assert_eq!((answer.status, answer.header("vary")), (200, "Accept"));
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        (
+            answer.header("content-type").to_owned(),
+            answer.text().to_owned(),
+        )
+    };
+    for browser in [
+        "text/html,application/xhtml+xml,*/*;q=0.8",
+        "*/*, Text/HTML; q=0.9",
+    ] {
+        let (kind, text) = ask(browser);
+        assert_eq!(kind, "text/html; charset=utf-8", "{browser}");
+        assert!(text.contains("<title>Slow</title>"), "{text}");
+        assert!(
+            text.contains("<a href=\"https://g/d\">dashboard</a>"),
+            "{text}"
+        );
+    }
+    for other in ["*/*", "text/markdown", "text/html;q=0"] {
+        let (kind, text) = ask(other);
+        assert_eq!(kind, "text/markdown; charset=utf-8", "{other}");
+        assert!(text.starts_with("# Slow\n"), "{text}");
+    }
+}
+
+#[test]
 fn one_connection_serves_many_requests() {
     let rig = Rig::start(sources(&[]));
     let mut stream = rig.connect();
@@ -398,7 +426,7 @@ fn the_probes_answer_while_a_question_hangs() {
     let (release, held) = mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let (asked_sender, asked) = mpsc::channel();
-    let mut sources = sources(&["fulfilment"]);
+    let mut sources = showing(1, &["fulfilment"]);
     sources.overdue = Arc::new(move |_, _| {
         asked_sender.send(()).expect("the test waits");
         let _ = held.lock().expect("only one asks").recv();

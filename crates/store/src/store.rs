@@ -84,6 +84,11 @@ impl Store {
         })
     }
 
+    /// Whether it is a folder on this machine: looking into it asks no network.
+    pub fn is_folder(&self) -> bool {
+        self.inner.folder.is_some()
+    }
+
     /// Whether the folder of a `file://` URL is there and can be written to, or could be made: why
     /// not. Leaves nothing behind; other stores are not asked.
     pub fn try_folder(&self) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use events::Span;
 
 use super::selector::Builder;
+use crate::generation::Generation;
 use crate::metrics::QUANTILES;
 use crate::plan::{Dimension, Kind, Kpi, MAX_DIMENSIONS, Role, Target, Window};
 use crate::problem::{Place, Problems};
@@ -34,7 +35,7 @@ pub(crate) fn read(id: &str, section: &Section<'_>, builder: &mut Builder<'_>, k
         id: id.to_owned(),
         help: help.unwrap_or_default(),
         role: section.word("role", &ROLES).unwrap_or(Role::Supporting),
-        owner: section.text("owner").map(|owner| owner.value),
+        owner: builder.owners.read(section),
         by: dimensions(section, builder),
         windows,
         target: target(section, &kind),
@@ -55,7 +56,7 @@ fn help(text: &str) -> Result<String, String> {
 
 /// Labels that Prometheus, Kept, or its rules and alerts set themselves: an alert that sets a label of
 /// its expression makes two of its parts one, and Prometheus then refuses all of them.
-const RESERVED: [&str; 23] = [
+pub(crate) const RESERVED: [&str; 23] = [
     "le",
     "quantile",
     "job",
@@ -110,7 +111,7 @@ fn dimensions(section: &Section<'_>, builder: &mut Builder<'_>) -> Vec<Dimension
             continue;
         };
         check_label(&name, section.problems);
-        check_is_kept(&name, builder.instance_labels, section.problems);
+        check_is_kept(&name, builder.generation, section.problems);
         if by.iter().any(|other| other.name == name.value) {
             section.problems.add(
                 &name.place,
@@ -182,15 +183,22 @@ fn check_label(name: &Sited<String>, problems: &Problems) {
 }
 
 /// Rules drop the labels of instances before they add up: of two values of such a dimension only the
-/// greater number would be left.
-fn check_is_kept(name: &Sited<String>, instance_labels: &[String], problems: &Problems) {
+/// greater number would be left. By those of deployments alerts find their like: a part would never
+/// be of the same Kept as its whole.
+fn check_is_kept(name: &Sited<String>, generation: &Generation, problems: &Problems) {
     let text = &name.value;
-    if text == "instance" || !instance_labels.contains(text) {
+    let (key, what) = if text == "instance" {
         return;
-    }
+    } else if generation.instance_labels.contains(text) {
+        ("instance_labels", "which rules drop")
+    } else if generation.deployment_labels.contains(text) {
+        ("deployment_labels", "which tell two Kepts apart")
+    } else {
+        return;
+    };
     let message = format!(
-        "label \"{text}\" is one of \"instance_labels\" in [generate], which rules drop: name the \
-         field otherwise, or set \"instance_labels\" without it"
+        "label \"{text}\" is one of \"{key}\" in [generate], {what}: name the field otherwise, or \
+         set \"{key}\" without it"
     );
     problems.add(&name.place, message);
 }

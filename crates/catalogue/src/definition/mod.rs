@@ -9,11 +9,14 @@ mod count;
 mod funnel;
 mod groups;
 mod names;
+mod owners;
 mod promise;
 mod ratio;
 mod selector;
 
-use crate::generation::Alerting;
+pub(crate) use common::RESERVED;
+
+use crate::generation::{Alerting, Generation};
 use crate::plan::{Kind, Kpi, Limits, Plan, TimeRules, Topic};
 use crate::problem::{Place, Problems, suggestion};
 use crate::text::section::{Section, Sited};
@@ -90,23 +93,23 @@ impl Definitions {
 }
 
 /// What the plan takes over from the settings.
-pub(crate) struct Frame {
+pub(crate) struct Frame<'a> {
     pub namespace: String,
     pub time: TimeRules,
     pub limits: Limits,
     pub topics: Vec<Topic>,
-    /// The labels that rules drop: no dimension may be one of them.
-    pub instance_labels: Vec<String>,
+    /// Labels that no dimension may have, and who owns Kept.
+    pub generation: &'a Generation,
 }
 
 /// Reads all definitions, with the thresholds of their alerts by `KpiId`. Both are good only if no
 /// problem was added.
 pub(crate) fn plan(
-    frame: Frame,
+    frame: Frame<'_>,
     definitions: &Definitions,
     problems: &Problems,
 ) -> (Plan, Vec<Alerting>) {
-    let mut builder = Builder::new(&frame.topics, &frame.instance_labels, problems);
+    let mut builder = Builder::new(&frame.topics, frame.generation, problems);
     let list = &definitions.0;
     let mut kpis: Vec<Option<Kpi>> = list
         .iter()

@@ -239,6 +239,6 @@ fn step(section: &Section<'_>, table: &Table, builder: &mut Builder<'_>) -> Opti
     Some(Step {
         name: name?.value,
         event,
-        owner: inner.text("owner").map(|owner| owner.value),
+        owner: builder.owners.read(&inner),
     })
 }

@@ -7,8 +7,9 @@ use std::cell::RefCell;
 
 use events::{FieldId, TypeId};
 
+use super::owners::Owners;
 use crate::canonical;
-use crate::generation::Alerting;
+use crate::generation::{Alerting, Generation};
 use crate::packs::PACK;
 use crate::plan::{EntityKey, EventType, Filter, Keyed, Selector, Topic, TopicId};
 use crate::problem::{Place, Problems, nearest, suggestion};
@@ -19,8 +20,10 @@ use crate::text::tree::{Entry, Node, Table, Value};
 pub(crate) struct Builder<'a> {
     pub problems: &'a Problems,
     pub topics: &'a [Topic],
-    /// The labels that rules drop.
-    pub instance_labels: &'a [String],
+    /// Labels that no dimension may have.
+    pub generation: &'a Generation,
+    /// The owners so far.
+    pub owners: Owners,
     pub types: Vec<EventType>,
     pub fields: Vec<String>,
     /// The thresholds of each KPI's alerts, by its id, in the order of reading.
@@ -68,13 +71,14 @@ fn way_out(place: &Place) -> &'static str {
 impl<'a> Builder<'a> {
     pub fn new(
         topics: &'a [Topic],
-        instance_labels: &'a [String],
+        generation: &'a Generation,
         problems: &'a Problems,
     ) -> Builder<'a> {
         Builder {
             problems,
             topics,
-            instance_labels,
+            generation,
+            owners: Owners::new(&generation.owner),
             types: Vec::new(),
             fields: Vec::new(),
             alerting: Vec::new(),

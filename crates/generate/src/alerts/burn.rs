@@ -6,6 +6,10 @@
 //! which a total failure reaches after 43 minutes of an hour. Such a pair gets the share half way
 //! between what may break and one half, and the fastest of them looks at five minutes with at least
 //! ten broken orders in them: a total failure is there four minutes after it began.
+//!
+//! Each window has a least number of orders, so that a single broken one is no share. The long one
+//! says how much was lost and asks for the orders of the settings; the short one only says that it
+//! goes on, and asks for no more than its share needs: a quiet shop is still heard.
 
 use catalogue::plan::Promise;
 use events::Span;
@@ -34,6 +38,12 @@ impl Burn {
     /// The least orders in the long window: a single broken one (or nine) must not reach the share.
     pub fn minimum_orders(&self, at_least: u64) -> u64 {
         fewest(at_least, self.broken, self.share)
+    }
+
+    /// The least orders in the short window: hours after an incident a single broken one is no sign
+    /// that it goes on.
+    pub fn minimum_orders_short(&self) -> u64 {
+        fewest(1, 1, self.share)
     }
 }
 

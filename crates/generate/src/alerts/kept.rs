@@ -6,14 +6,12 @@ use catalogue::metrics::kept;
 use events::Span;
 
 use super::text::asked;
-use super::{HEALTH_DASHBOARD, PAGE_KEEPS, TICKET_KEEPS, skew};
+use super::{BEHIND_KEEPS, HEALTH_DASHBOARD, PAGE_KEEPS, TICKET_KEEPS, skew, snapshot};
 use crate::book::Book;
 use crate::promql::{is, is_any, minutes, partition_max};
 use crate::recording::kept as recorded;
 use crate::rule::{Alert, Severity};
 
-/// A snapshot older than this is old: sixty times what is usual.
-pub const SNAPSHOT_AGE: Span = minutes(10);
 /// More rejected records than this are too many.
 pub const REJECTED_SHARE: f64 = 0.01;
 /// Likewise late events.
@@ -53,9 +51,10 @@ pub struct Say<'a> {
 /// The alert of that.
 pub fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
     let keep_firing = match say.severity {
+        Severity::Critical if say.name == "KeptBehind" => BEHIND_KEEPS,
         Severity::Critical => PAGE_KEEPS,
         Severity::Warning => TICKET_KEEPS,
-        // The Watchdog never ends.
+        // The Watchdog never ends: there is nothing to keep.
         Severity::Info if say.name == "Watchdog" => Span::ZERO,
         Severity::Info => TICKET_KEEPS,
     };
@@ -74,16 +73,20 @@ pub fn alert(book: &Book<'_>, say: Say<'_>) -> Alert {
 }
 
 /// Of the instances that Prometheus knows, how many answer; two numbers as templates.
-fn answering(job: &str) -> [String; 2] {
+fn answering(matchers: &str, values: &str) -> [String; 2] {
     [
-        counted(&format!("count(up{{{job}}} == 1)")),
-        counted(&format!("count(up{{{job}}})")),
+        counted(&format!("count(up{{{matchers}}} == 1)"), values),
+        counted(&format!("count(up{{{matchers}}})"), values),
     ]
 }
 
-/// The number that a query has, 0 without any.
-fn counted(query: &str) -> String {
-    format!("{{{{ with query `{query}` }}}}{{{{ . | first | value }}}}{{{{ else }}}}0{{{{ end }}}}")
+/// The number that a query has, 0 without any; each `%q` of it is one of the values.
+fn counted(query: &str, values: &str) -> String {
+    let query = match values {
+        "" => format!("`{query}`"),
+        _ => format!("(printf `{query}` {values})"),
+    };
+    format!("{{{{ with query {query} }}}}{{{{ . | first | value }}}}{{{{ else }}}}0{{{{ end }}}}")
 }
 
 /// What helps when nobody can open a link to Kept, since it is Kept that is gone.
@@ -93,7 +96,9 @@ const BY_HAND: &str = "Start it again with the same configuration: it goes on fr
 
 fn presence(book: &Book<'_>) -> Vec<Alert> {
     let job = is("job", &book.generation.job);
-    let [alive, known] = answering(&job);
+    let [all_alive, all_known] = answering(&job, "");
+    let (same, values) = (book.same(), book.same_values());
+    let [alive, known] = answering(&same, &values);
     let say = |name, expression: String, after, summary, description: &str| {
         let severity = match name {
             "Watchdog" => Severity::Info,
@@ -110,7 +115,8 @@ fn presence(book: &Book<'_>) -> Vec<Alert> {
         alert(book, say)
     };
     let waiting = is_any("state", &["catching_up", "restoring", "fenced"]);
-    let waiting = counted(&format!("sum({}{{{job}, {waiting}}})", kept::TASKS.name));
+    let waiting = format!("sum({}{{{same},{waiting}}})", kept::TASKS.name);
+    let waiting = counted(&waiting, &values);
     vec![
         say(
             "Watchdog",
@@ -119,7 +125,7 @@ fn presence(book: &Book<'_>) -> Vec<Alert> {
             "Alerts reach you",
             &format!(
                 "Always firing. When it stops arriving, Prometheus or Alertmanager is down. \
-                 {alive} of {known} instances of Kept answer."
+                 {all_alive} of {all_known} instances of Kept answer."
             ),
         ),
         say(
@@ -152,8 +158,8 @@ fn presence(book: &Book<'_>) -> Vec<Alert> {
 /// A comparison leaves `absent` without labels: the job is set here, so that this alert and those
 /// that it silences are of one group and one page.
 fn absent(book: &Book<'_>, job: &str) -> Alert {
-    let [_, known] = answering(job);
-    let before = counted(&format!("count(up{{{job}}} offset 1h == 1)"));
+    let [_, known] = answering(job, "");
+    let before = counted(&format!("count(up{{{job}}} offset 1h == 1)"), "");
     let description = format!(
         "Prometheus knows {known} targets of Kept and none has answered for 2m ({before} answered an \
          hour ago): the shop's promise is not watched, and alerts on its KPIs can't fire. With 0 \
@@ -178,8 +184,8 @@ fn absent(book: &Book<'_>, job: &str) -> Alert {
 
 fn progress(book: &Book<'_>) -> Vec<Alert> {
     let say = |say| alert(book, say);
-    let unfollowed = format!("sum({}{{job=%q}})", recorded::entities_overflow());
-    let unfollowed = asked(&unfollowed, "$labels.job", "humanize");
+    let unfollowed = format!("sum({}{{{}}})", recorded::entities_overflow(), book.same());
+    let unfollowed = asked(&unfollowed, &book.same_values(), "humanize");
     vec![
         say(Say {
             name: "KeptBehind",
@@ -189,22 +195,10 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
             summary: "Kept is behind: {{ $value }} tasks or partitions",
             description: "{{ $value }} signs: partitions that lag by more than 1m, and tasks that \
                           are not served yet (one may be both). Their numbers are old: alerts on \
-                          promises are silent until it has caught up.",
+                          all promises and targets are silent until it has caught up.",
         }),
         clock_stalled(book),
-        say(Say {
-            name: "KeptSnapshotOld",
-            severity: Severity::Warning,
-            expression: no_snapshot(book),
-            after: minutes(5),
-            summary: "{{ if $labels.partition }}The last snapshot is {{ $value | humanizeDuration }} \
-                      old{{ else }}No snapshot can be stored: {{ $value | humanize }} failed{{ end }}",
-            description: "{{ if $labels.partition }}No snapshot of {{ $labels.topic }}/\
-                          {{ $labels.partition }} was stored for {{ $value | humanizeDuration }}\
-                          {{ else }}In 15m {{ $value | humanize }} snapshots failed and none was \
-                          stored{{ end }}: after a crash so much has to be read again, and once the \
-                          log is shorter than that, it can't.",
-        }),
+        snapshot::alert(book),
         say(Say {
             name: "KeptInexact",
             severity: Severity::Warning,
@@ -219,14 +213,16 @@ fn progress(book: &Book<'_>) -> Vec<Alert> {
     ]
 }
 
+/// What is matched is never named: a namespace that tells two Kepts of one job apart stays.
 fn clock_stalled(book: &Book<'_>) -> Alert {
     let clock = partition_max(kept::CLOCK.name);
     let ten = recorded::TEN;
-    let place = "$labels.job $labels.topic $labels.partition";
-    let records = format!("{}{{job=%q,topic=%q}}", recorded::topic_events(ten));
-    let records = asked(&records, "$labels.job $labels.topic", "humanize");
-    let age = format!("time() - {clock}{{job=%q,topic=%q,partition=%q}}");
-    let age = asked(&age, place, "humanizeDuration");
+    let (same, values) = (book.same(), book.same_values());
+    let records = format!("{}{{{same},topic=%q}}", recorded::topic_events(ten));
+    let records = asked(&records, &format!("{values} $labels.topic"), "humanize");
+    let age = format!("time() - {clock}{{{same},topic=%q,partition=%q}}");
+    let place = format!("{values} $labels.topic $labels.partition");
+    let age = asked(&age, &place, "humanizeDuration");
     alert(
         book,
         Say {
@@ -234,8 +230,8 @@ fn clock_stalled(book: &Book<'_>) -> Alert {
             severity: Severity::Warning,
             expression: format!(
                 "{clock} - {clock} offset {ten} == 0\n\
-                 and on (job, topic) {events}\n  / on (job, topic) count by (job, topic) ({clock}) >= 50\n\
-                 unless on (job) {behind} > 0",
+                 and ignoring (partition) {events}\n  / count without (partition) ({clock}) >= 50\n\
+                 unless ignoring (topic, partition) {behind} > 0",
                 events = recorded::topic_events(ten),
                 behind = recorded::behind()
             ),
@@ -244,24 +240,10 @@ fn clock_stalled(book: &Book<'_>) -> Alert {
             description: &format!(
                 "Partition {{{{ $labels.partition }}}} of {{{{ $labels.topic }}}} has had no newer \
                  event for 10m, while its topic had {records} records; its clock is {age} behind: its \
-                 promises are not judged and its windows wait."
+                 orders are not judged, those past their limit stay overdue, and its windows go on \
+                 and empty."
             ),
         },
-    )
-}
-
-/// Old by partition; or, where a store never worked and no partition has a time to be old by, only
-/// failures in all that time.
-fn no_snapshot(book: &Book<'_>) -> String {
-    let (success, failures) = (kept::SNAPSHOT_SUCCESS.name, kept::SNAPSHOT_FAILURES.name);
-    let window = minutes(15);
-    format!(
-        "time() - max {instances} ({success}) > {age}\n\
-         or sum {reasons} (increase({failures}[{window}])) > 0\n\
-         unless on (job) {success}",
-        instances = book.without(&[]),
-        reasons = book.without(&["reason"]),
-        age = SNAPSHOT_AGE.seconds(),
     )
 }
 

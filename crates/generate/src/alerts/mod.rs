@@ -5,6 +5,7 @@ pub mod kept;
 pub mod missing;
 pub mod promise;
 mod skew;
+pub mod snapshot;
 pub mod target;
 mod text;
 
@@ -27,6 +28,9 @@ pub const HEALTH_DASHBOARD: &str = "kept-health";
 
 /// A page goes on for so long after its condition ended: a gap of that length is no new page.
 pub const PAGE_KEEPS: Span = minutes(5);
+/// Likewise `KeptBehind`, which silences the pages on promises: the expressions of those speak again
+/// as soon as Kept has caught up, and none may be held back when it has waited for its `for`.
+pub const BEHIND_KEEPS: Span = minutes(1);
 /// Likewise a page for a part of the shop: shorter, so that the parts are silent before the whole
 /// that silences them is over.
 pub const PART_KEEPS: Span = minutes(3);
@@ -82,6 +86,7 @@ mod tests {
 
     use super::burn::pairs;
     use super::*;
+    use crate::rule::Severity;
 
     const CONFIG: &str = "[kafka]\nbrokers = \"a:1\"\n[[kafka.topic]]\nname = \"shop\"\n\
         [catalogue]\nnamespace = \"shop\"\nfiles = [\"own.toml\"]\n";
@@ -149,7 +154,7 @@ mod tests {
         hundredths.chain([0.995, 0.999, 0.9995, 0.9999])
     }
 
-    /// The numbers behind each ` > ` of an expression, and behind each ` >= `.
+    /// The numbers behind each `sign` of an expression.
     fn limits(expression: &str, sign: &str) -> Vec<f64> {
         let behind = expression.split(sign).skip(1);
         let number = |text: &str| text.split_whitespace().next()?.parse().ok();
@@ -214,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn no_page_on_a_promise_is_due_while_kept_that_has_caught_up_still_silences_it() {
+        for objective in objectives() {
+            with_promise(objective, "", |_, alerts| {
+                let pages = alerts.iter().filter(|it| it.severity == Severity::Critical);
+                for alert in pages {
+                    assert!(alert.after >= BEHIND_KEEPS, "{objective}: {alert:#?}");
+                }
+            });
+        }
+    }
+
+    #[test]
     fn so_few_broken_orders_as_don_t_count_are_below_every_share_whatever_the_objective() {
         for settings in ["", "minimum_orders = 1"] {
             for objective in objectives() {
@@ -225,12 +242,17 @@ mod tests {
                     ];
                     for alert in alerts.iter().filter(|alert| of_share.contains(&alert.name)) {
                         let share = limits(&alert.expression, " > ")[0];
-                        let least = limits(&alert.expression, " >= ")[0];
-                        assert!(
-                            1.0 / share < least - 1e-6,
-                            "{objective}: one of {least} is {share}: {}",
-                            alert.expression
-                        );
+                        let windows = limits(&alert.expression, " > ").len() - 1;
+                        let least = limits(&alert.expression, " >= ");
+                        // `behind > 0` is no window.
+                        assert_eq!(least.len(), windows, "{}", alert.expression);
+                        for least in least {
+                            assert!(
+                                1.0 / share < least - 1e-6,
+                                "{objective}: one of {least} is {share}: {}",
+                                alert.expression
+                            );
+                        }
                     }
                 });
             }

@@ -11,7 +11,7 @@ use events::Span;
 use super::burn::{Burn, fewest, pairs};
 use super::text::{place, shop_or_pipe, worst};
 use super::{PAGE_KEEPS, PART_KEEPS, PROMISE_DASHBOARD, TICKET_KEEPS, missing, unless_behind};
-use crate::book::{Book, FAST};
+use crate::book::{Book, FAST, HOUR};
 use crate::promql::{Level, increase, minutes, number, sum};
 use crate::recording::promise::{Shares, stall_window};
 use crate::rule::{Alert, Severity};
@@ -21,9 +21,9 @@ use crate::rule::{Alert, Severity};
 pub struct Subject<'a> {
     /// The catalogue.
     pub book: &'a Book<'a>,
-    /// The promise's KPI.
+    /// Its place in the plan.
     pub id: KpiId,
-    /// Likewise.
+    /// The promise's KPI.
     pub kpi: &'a Kpi,
     /// The promise itself.
     pub promise: &'a Promise,
@@ -149,8 +149,7 @@ impl Subject<'_> {
     fn burns(&self, level: Level, burn: &Burn) -> Alert {
         let Subject { book, kpi, .. } = self;
         let shares = Shares::new(book, kpi, level);
-        let (long, short) = (shares.errors(burn.long), shares.errors(burn.short));
-        let judged = shares.judged(burn.long);
+        let (long, judged) = (shares.errors(burn.long), shares.judged(burn.long));
         let least = burn.minimum_orders(book.alerting(self.id).minimum_orders);
         let share = number(burn.share);
         let (name, severity, after) = match (burn.pages, level) {
@@ -168,15 +167,16 @@ impl Subject<'_> {
             number((burn.rate * 10.0).round() / 10.0),
         );
         let long_window = burn.long;
-        let (and_short, goes_on) = if burn.short == burn.long {
-            (String::new(), String::new())
+        // A young Prometheus fires it too: what it has of six hours may be ten minutes.
+        let over = if long_window > HOUR {
+            "In what is known of the last"
         } else {
-            let goes_on = format!(", and it goes on in the last {}", burn.short);
-            (format!("\nand {short} > {share}"), goes_on)
+            "Over"
         };
+        let (and_short, goes_on) = goes_on(&shares, burn);
         Alert {
             expression: format!(
-                "{long} > {share}{and_short}\nand {judged} >= {least}\n{}",
+                "{long} > {share}\nand {judged} >= {least}{and_short}\n{}",
                 unless_behind(kpi, level, &[])
             ),
             after,
@@ -184,7 +184,7 @@ impl Subject<'_> {
                 "{help}: {{{{ $value | humanizePercentage }}}} of orders broken in {long_window}{place}"
             ),
             description: format!(
-                "Over {long_window} {{{{ $value | humanizePercentage }}}} of the orders{place} broke \
+                "{over} {long_window} {{{{ $value | humanizePercentage }}}} of the orders{place} broke \
                  the promise{goes_on}; {allowed} % may. More than \
                  {rate} times that fires this. {}",
                 self.why(level)
@@ -192,4 +192,17 @@ impl Subject<'_> {
             ..alert
         }
     }
+}
+
+/// What the short window adds to a pair's condition and to its text: nothing where it is the long one.
+fn goes_on(shares: &Shares, burn: &Burn) -> (String, String) {
+    if burn.short == burn.long {
+        return (String::new(), String::new());
+    }
+    let (errors, judged) = (shares.errors(burn.short), shares.judged(burn.short));
+    let (share, least) = (number(burn.share), burn.minimum_orders_short());
+    (
+        format!("\nand {errors} > {share}\nand {judged} >= {least}"),
+        format!(", and it goes on in the last {}", burn.short),
+    )
 }

@@ -63,11 +63,17 @@ fn skewed(book: &Book<'_>, lateness: Span, matcher: &str) -> Alert {
                 lateness.seconds()
             ),
             after: minutes(5),
-            summary: "Events of {{ $labels.source }} are {{ $value | humanizeDuration }} old on arrival",
+            // `slice` takes the sign off.
+            summary: "Events of {{ $labels.source }} \
+                      {{ if lt $value 0.0 }}arrive {{ slice (humanizeDuration $value) 1 }} before \
+                      they happen\
+                      {{ else }}are {{ $value | humanizeDuration }} old on arrival{{ end }}",
             description: "Over 10m the events of {{ $labels.source }} on {{ $labels.topic }} reached \
-                          Kafka {{ $value | humanizeDuration }} after they happened, by the \
-                          producer's own clock (below 0: before). Its clock is wrong, or it holds \
-                          events back; it is the pipe, not the shop.",
+                          Kafka {{ if lt $value 0.0 }}{{ slice (humanizeDuration $value) 1 }} before \
+                          they happened, by the producer's own clock: that clock is fast\
+                          {{ else }}{{ $value | humanizeDuration }} after they happened, by the \
+                          producer's own clock: that clock is slow, or it holds events back\
+                          {{ end }}. It is the pipe, not the shop.",
         },
     );
     alert.labels.push(("limit", lateness.to_string()));

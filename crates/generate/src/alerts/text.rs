@@ -10,7 +10,7 @@ use crate::promql::{Level, dimensions, increase, sum};
 use crate::recording::promise;
 
 /// The value of one series, shown by a function like `humanizeDuration`; each `%q` of the query is
-/// one of the alert's labels. Other clusters have jobs of their own name.
+/// one of the alert's labels.
 pub fn asked(query: &str, labels: &str, shown: &str) -> String {
     format!(
         "{{{{ with query (printf `{query}` {labels}) }}}}\
@@ -35,9 +35,10 @@ pub fn place(kpi: &Kpi, level: Level) -> String {
 /// Whether there are signs that it is the pipe, with the numbers that say so. Never that it is the
 /// shop: events that are not sent at all leave no sign here.
 pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String {
+    let (same, values) = (book.same(), book.same_values());
     let signs = promise::pipe_signs(book, kpi);
     format!(
-        "{{{{ with query (printf `{signs}{{job=%q}}` $labels.job) }}}}\
+        "{{{{ with query (printf `{signs}{{{same}}}` {values}) }}}}\
          {{{{ if gt (. | first | value) 0.0 }}}}It may be the pipe: look there first. \
          {{{{ else }}}}No sign of a late pipe; whether the events are sent at all, Kept can't see. \
          {{{{ end }}}}{{{{ end }}}}{}",
@@ -47,19 +48,20 @@ pub fn shop_or_pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String 
 
 /// The numbers of the pipe that the promise hangs on, without a verdict.
 pub fn pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String {
+    let (same, values) = (book.same(), book.same_values());
     let lag = asked(
-        &format!("{}{{job=%q}}", promise::lag(book, kpi, definition)),
-        "$labels.job",
+        &format!("{}{{{same}}}", promise::lag(book, kpi, definition)),
+        &values,
         "humanizeDuration",
     );
     let too_early = increase("job", &book.metric(kpi, SeriesId::JudgedTooEarly), HOUR);
-    let too_early = format!("{too_early}{{job=%q}}");
-    let too_early = asked(&too_early, "$labels.job", "humanize");
+    let too_early = format!("{too_early}{{{same}}}");
+    let too_early = asked(&too_early, &values, "humanize");
     let delay = format!(
-        "{{{{ with query (printf `topk(1, {})` $labels.job) }}}}\
+        "{{{{ with query (printf `topk(1, {})` {values}) }}}}\
          {{{{ . | first | value | humanizeDuration }}}} from {{{{ . | first | label \"source\" }}}}\
          {{{{ else }}}}unknown{{{{ end }}}}",
-        promise::delay(book, definition, Some("job=%q"))
+        promise::delay(book, definition, Some(&same))
     );
     format!(
         "Pipe: lag {lag}, slowest source {delay}, judged too early in the last hour {too_early}."
@@ -68,6 +70,7 @@ pub fn pipe(book: &Book<'_>, kpi: &Kpi, definition: &Promise) -> String {
 
 /// Which parts and which step have most that is overdue.
 pub fn worst(book: &Book<'_>, kpi: &Kpi, definition: &Promise, level: Level) -> String {
+    let (same, values) = (book.same(), book.same_values());
     let mut text = String::new();
     let dims = dimensions(kpi);
     if level == Level::All && !dims.is_empty() {
@@ -80,7 +83,7 @@ pub fn worst(book: &Book<'_>, kpi: &Kpi, definition: &Promise, level: Level) -> 
             .map(|label| format!("{{{{ .Labels.{label} }}}}"))
             .collect();
         text += &format!(
-            " Most overdue:{{{{ range $at, $part := query (printf `topk(3, {overdue}{{job=%q}} > 0)` $labels.job) }}}}\
+            " Most overdue:{{{{ range $at, $part := query (printf `topk(3, {overdue}{{{same}}} > 0)` {values}) }}}}\
              {{{{ if $at }}}},{{{{ end }}}} {} {{{{ .Value | humanize }}}}{{{{ else }}}} none{{{{ end }}}}.",
             names.join("/")
         );
@@ -88,7 +91,7 @@ pub fn worst(book: &Book<'_>, kpi: &Kpi, definition: &Promise, level: Level) -> 
     if level == Level::All && !definition.steps.is_empty() {
         let waiting = sum("job", &book.metric(kpi, SeriesId::OpenAtStep));
         text += &format!(
-            " Most wait for step{{{{ range query (printf `topk(1, {waiting}{{job=%q}} > 0)` $labels.job) }}}} \
+            " Most wait for step{{{{ range query (printf `topk(1, {waiting}{{{same}}} > 0)` {values}) }}}} \
              {{{{ .Labels.step }}}} ({{{{ .Value | humanize }}}}){{{{ else }}}} none{{{{ end }}}}."
         );
     }

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::MARK;
 use super::layout::{Place, PlacedRow, place};
 use super::model::{Annotation, Dashboard, Panel, Query, Show, Variable};
 use super::options;
@@ -23,7 +24,7 @@ pub fn text(dashboard: &Dashboard, links: Links<'_>) -> String {
     let variables: Vec<Value> = dashboard.variables.iter().map(variable).collect();
     let root = json!({
         "annotations": {"list": annotations},
-        "description": dashboard.description,
+        "description": format!("{} {MARK}", dashboard.description),
         "editable": false,
         "fiscalYearStartMonth": 0,
         "graphTooltip": 1,

@@ -22,6 +22,10 @@ use crate::File;
 use crate::book::Book;
 use model::Dashboard;
 
+/// What the description of a dashboard's file ends with: where it is from.
+pub const MARK: &str =
+    "Made by `kept generate dashboards` from the catalogue; changes by hand are lost.";
+
 /// All dashboards: those without a KPI to show are left out.
 fn all(book: &Book<'_>) -> Vec<Dashboard> {
     let mut all = vec![overview::dashboard(book)];

@@ -5,7 +5,7 @@ use events::Span;
 
 use super::lab::{Labels, Test, constant, pairs, rising};
 use super::world::label;
-use super::{kept_records, kept_state};
+use super::{kept_records, kept_state, two};
 use crate::alerts::kept::alerts;
 use crate::book::Book;
 use crate::promql::minutes;
@@ -21,6 +21,7 @@ pub fn tests(book: &Book<'_>) -> Vec<Test> {
         tests.push(edge(book, alert, &case));
     }
     tests.extend(kept_state::tests(book, &alerts));
+    tests.extend(two::tests(book, &alerts));
     tests
 }
 
@@ -96,6 +97,7 @@ fn pair(alert: &'static str, at: Span, [yes, no]: [(&'static str, Given); 2]) ->
 fn cases(book: &Book<'_>) -> Vec<Case> {
     let mut cases = presence();
     cases.extend(progress());
+    cases.extend(stored(book));
     cases.extend(clock(book));
     cases.extend(silence(book));
     cases.extend(inputs());
@@ -153,7 +155,6 @@ fn progress() -> Vec<Case> {
         ]
     };
     let gauge = |name: &str, value: f64| vec![series(name, PLACE, constant(value, STEPS))];
-    let snapshot = own::SNAPSHOT_SUCCESS.name;
     let mut cases = Vec::new();
     cases.extend(pair(
         "KeptBehind",
@@ -163,14 +164,31 @@ fn progress() -> Vec<Case> {
             ("a lag of a minute", lag(60.0)),
         ],
     ));
-    // Time is counted from 0 in these tests: a snapshot of second 0 is old after ten minutes, and
-    // five more pass until it is said.
+    cases.extend(pair(
+        "KeptInexact",
+        minutes(4),
+        [
+            ("a task is not exact", gauge(own::EXACT.name, 0.0)),
+            ("all are", gauge(own::EXACT.name, 1.0)),
+        ],
+    ));
+    cases
+}
+
+/// Time is counted from 0 in these tests: a snapshot of second 0 is old after the limit, and five
+/// more minutes pass until it is said.
+fn stored(book: &Book<'_>) -> Vec<Case> {
+    let limit = crate::alerts::snapshot::limit(book);
+    let snapshot = own::SNAPSHOT_SUCCESS.name;
+    let steps = STEPS + (limit.0 / book.generation.interval.0) as u64;
+    let last_at = |second: u32| vec![series(snapshot, PLACE, constant(f64::from(second), steps))];
+    let mut cases = Vec::new();
     cases.extend(pair(
         "KeptSnapshotOld",
-        minutes(18),
+        Span(limit.0 + minutes(8).0),
         [
-            ("the last was 18m ago", gauge(snapshot, 0.0)),
-            ("the last was 8m ago", gauge(snapshot, 600.0)),
+            ("the last is older than the limit by 8m", last_at(0)),
+            ("the last is younger than it by 2m", last_at(600)),
         ],
     ));
     let failures = |rate: u64| {
@@ -192,14 +210,6 @@ fn progress() -> Vec<Case> {
         at: minutes(18),
         yes: false,
     });
-    cases.extend(pair(
-        "KeptInexact",
-        minutes(4),
-        [
-            ("a task is not exact", gauge(own::EXACT.name, 0.0)),
-            ("all are", gauge(own::EXACT.name, 1.0)),
-        ],
-    ));
     cases
 }
 
@@ -233,6 +243,16 @@ fn clock(book: &Book<'_>) -> Vec<Case> {
             ("so quiet a topic says nothing", scene(0, 2)),
         ],
     ));
+    let silent: Pairs = &[("topic", "shop.returns"), ("partition", "0")];
+    let mut other = scene(15, 3);
+    other.push(series(own::CLOCK.name, silent, constant(1000.0, STEPS)));
+    cases.push(Case {
+        alert: "KeptClockStalled",
+        what: "a topic without events, while another one flows",
+        series: other,
+        at: minutes(20),
+        yes: false,
+    });
     cases
 }
 

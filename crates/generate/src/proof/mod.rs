@@ -1,6 +1,7 @@
 //! Unit tests of the rules for promtool: every rule with its number, every alert on both sides of
 //! its edge, a hand-over, a restart, no orders and no data.
 
+mod burn;
 mod handover;
 mod kept;
 mod kept_records;
@@ -10,6 +11,7 @@ mod missing;
 mod promise;
 mod records;
 mod targets;
+mod two;
 mod world;
 
 use catalogue::plan::Kind;
@@ -67,6 +69,15 @@ pub fn files(book: &Book<'_>, header: &str, groups: &[Group]) -> Vec<File> {
         files.push(file("handover", handover::STEP, &handed_over));
     }
     files
+}
+
+/// Whether `files` gives a test file this name, for one catalogue or another. No KPI's id has a `-`.
+pub fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix("-days").unwrap_or(name);
+    match name.strip_prefix("kpi-") {
+        Some(kpi) => !kpi.contains('-'),
+        None => ["kept", "records", "handover"].contains(&name),
+    }
 }
 
 /// Every recording rule of every KPI. Those that follow events share one test, since the rules of

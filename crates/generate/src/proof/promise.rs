@@ -5,13 +5,14 @@ use catalogue::metrics::{SeriesId, kept as own};
 use catalogue::plan::{Kpi, KpiId, Promise};
 use events::Span;
 
+use super::burn::{self, Limits};
 use super::lab::{Test, constant, pairs, rising};
 use super::world::World;
-use super::{LONG_STEP, SHORT_AT, missing};
-use crate::alerts::burn::{Burn, pairs as burns};
+use super::{LONG_STEP, missing};
+use crate::alerts::kept;
 use crate::alerts::promise::alerts;
-use crate::book::{Book, HOUR};
-use crate::promql::{days, hours, minutes};
+use crate::book::Book;
+use crate::promql::{hours, minutes};
 use crate::rule::Alert;
 
 /// Orders of a step that shares are made of: an edge is as sharp as one of them.
@@ -21,6 +22,7 @@ const MANY: u64 = 10_000;
 pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<Test>, Vec<Test>) {
     let subject = Subject {
         book,
+        id,
         kpi,
         promise,
         alerts: alerts(book, id, kpi, promise),
@@ -29,17 +31,13 @@ pub fn tests(book: &Book<'_>, id: KpiId, kpi: &Kpi, promise: &Promise) -> (Vec<T
     let mut short = subject.stalled(alerting.stalled_overdue);
     short.extend(subject.missed(alerting.missed_share, alerting.minimum_orders));
     short.extend(missing::tests(&subject, alerting.minimum_orders));
-    let mut long = Vec::new();
-    for burn in subject.pairs() {
-        let tests = subject.burns(&burn, alerting.minimum_orders);
-        if burn.long > HOUR {
-            long.extend(tests);
-        } else {
-            short.extend(tests);
-        }
-    }
-    short.extend(subject.burn_is_over());
-    short.extend(subject.the_whole_speaks_first());
+    short.extend(subject.heard_again());
+    let limits = Limits {
+        missed_share: alerting.missed_share,
+        least: alerting.minimum_orders,
+    };
+    let (of_hour, long) = burn::tests(&subject, limits);
+    short.extend(of_hour);
     (short, long)
 }
 
@@ -66,6 +64,8 @@ pub struct Scene {
 pub struct Subject<'a> {
     /// The catalogue.
     pub book: &'a Book<'a>,
+    /// Its place in the plan.
+    pub id: KpiId,
     /// The promise's KPI.
     pub kpi: &'a Kpi,
     /// The promise itself.
@@ -83,18 +83,6 @@ impl Subject<'_> {
                 && (window.is_none() || found.map(|label| &label.1) == window.as_ref())
         };
         self.alerts.iter().filter(fits).collect()
-    }
-
-    /// The pairs that have an alert: one that asks what `PromiseMissed` asks has none.
-    fn pairs(&self) -> Vec<Burn> {
-        let has_alert = |burn: &Burn| {
-            let window = Some(burn.long);
-            let names = ["PromiseBudgetBurnsFast", "PromiseBudgetBurnsSlowly"];
-            names
-                .iter()
-                .any(|name| !self.named(name, window).is_empty())
-        };
-        burns(self.promise).into_iter().filter(has_alert).collect()
     }
 
     /// A shop that goes on in one way until the end.
@@ -132,7 +120,7 @@ impl Subject<'_> {
     }
 
     /// A scene in which the alerts fire, or don't, at some time.
-    fn edge(&self, alerts: &[&Alert], what: &str, scene: Scene, at: Span, yes: bool) -> Test {
+    pub fn edge(&self, alerts: &[&Alert], what: &str, scene: Scene, at: Span, yes: bool) -> Test {
         let verdict = if yes { "fires" } else { "is silent" };
         let name = alerts.first().map_or("", |alert| alert.name);
         let what = format!("{name} {verdict}: {what}");
@@ -206,100 +194,55 @@ impl Subject<'_> {
         ]
     }
 
-    fn burns(&self, burn: &Burn, least: u64) -> Vec<Test> {
-        let name = if burn.pages {
-            "PromiseBudgetBurnsFast"
-        } else {
-            "PromiseBudgetBurnsSlowly"
-        };
-        let alerts = self.named(name, Some(burn.long));
-        let at = match burn.long {
-            long if long > HOUR => Span(long.0 + hours(2).0),
-            HOUR => SHORT_AT,
-            _ => minutes(9),
-        };
-        let window = burn.long;
-        let edge = |what: &str, scene, yes| {
-            self.edge(&alerts, &format!("{what} over {window}"), scene, at, yes)
-        };
-        let (above, below) = around(burn.share);
-        // A single broken order (or the tenth) among these is below the share: so many, and one more.
-        let fewest = least.max(fewest(burn.broken, burn.share));
-        let waiting = |unjudged| Scene {
-            unjudged,
+    /// Nothing completes while Kept is behind for ten minutes and after: `KeptBehind`, which silences
+    /// all pages on promises, is over before the first of them is due again.
+    fn heard_again(&self) -> Option<Test> {
+        let health = kept::alerts(self.book);
+        let behind = health.iter().find(|alert| alert.name == "KeptBehind")?;
+        let stalled = self.named("PromiseStalled", None);
+        let scene = Scene {
+            overdue: self.book.alerting(self.id).stalled_overdue,
+            started: 1,
             ..Scene::default()
         };
-        let mut tests = vec![
-            edge("the share is just above", above, true),
-            edge("the share is just below", below, false),
-            edge("one too few waits unjudged", waiting(fewest - 1), false),
+        let what = "a page is not held back by Kept, which has caught up";
+        let step = self.book.generation.interval;
+        let mut test = self.scene(what, step, minutes(14), scene);
+        let (bad, good) = (test.steps(minutes(10)), test.steps(minutes(4)));
+        let labels = [
+            ("job", "kept"),
+            ("instance", "two:9464"),
+            ("state", "catching_up"),
         ];
-        // Days take long to evaluate: what a day shows is not shown again by three.
-        if burn.long <= days(1) {
-            tests.push(edge("just enough wait unjudged", waiting(fewest), true));
-            let blind = Scene { behind: 1, ..above };
-            tests.push(edge("Kept is behind", blind, false));
+        test.give(own::TASKS.name, &labels, format!("1+0x{bad} 0+0x{good}"));
+        test.fires(minutes(10), behind, true);
+        test.fires(minutes(12), behind, false);
+        for alert in stalled {
+            test.fires(minutes(10), alert, false);
+            test.fires(minutes(12), alert, true);
         }
-        tests
+        Some(test)
     }
 
-    /// All orders broke for half an hour, then none for a quarter: an hour has not forgotten, five
-    /// minutes say that it is over.
-    fn burn_is_over(&self) -> Option<Test> {
-        let fastest = burns(self.promise)[0].long;
-        let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest));
-        if alerts.is_empty() {
-            return None;
-        }
-        let what = "PromiseBudgetBurnsFast is silent: the trouble is over";
-        let step = self.book.generation.interval;
-        let mut test = self.scene(what, step, minutes(4), Scene::default());
+    /// In another partition, on another instance: so many orders break in each step until the first
+    /// time, and so many are kept in each from then on until the second.
+    pub fn give_incident(&self, test: &mut Test, broken: u64, kept: u64, [over, until]: [Span; 2]) {
         let part = World::parts(self.kpi).swap_remove(0);
         let mut labels = vec![("job", "kept"), ("instance", "two:9464")];
         labels.extend(pairs(&part));
-        let (half_hour, rest) = (test.steps(minutes(30)), test.steps(minutes(35)));
-        let broken = format!("0+100x{half_hour} {}+0x{rest}", 100 * half_hour);
-        let kept = format!("0+0x{half_hour} 0+100x{rest}");
+        labels.push(("partition", "1"));
+        let bad = test.steps(over);
+        let good = test.steps(until) - bad;
+        let broken = format!("0+{broken}x{bad} {}+0x{good}", broken * bad);
+        let kept = format!("0+0x{bad} 0+{kept}x{good}");
         for (result, values) in [("kept", kept), ("broken", broken)] {
             let mut labels = labels.clone();
-            labels.extend([("result", result), ("partition", "1")]);
+            labels.push(("result", result));
             let name = self.book.metric(self.kpi, SeriesId::Promises);
             test.give(&name, &labels, values);
         }
-        labels.push(("partition", "1"));
         let unjudged = self.book.metric(self.kpi, SeriesId::OverdueUnjudged);
-        test.give(&unjudged, &labels, constant(0.0, half_hour + rest));
-        for alert in &alerts {
-            test.fires(minutes(29), alert, true);
-            test.fires(minutes(45), alert, false);
-        }
-        // The five minutes are below the share after so much of them; the whole goes on for five
-        // more, a part for three.
-        let below = 5.0 * (1.0 - burns(self.promise)[0].share);
-        let between = minutes((30.0 + below + 4.0).round() as i64);
-        if let [whole, part] = alerts[..] {
-            test.fires(between, whole, true);
-            test.fires(between, part, false);
-        }
-        Some(test)
-    }
-
-    /// All and a part have the same trouble since the same moment; nothing to show where a promise
-    /// has no parts.
-    fn the_whole_speaks_first(&self) -> Option<Test> {
-        let fastest = burns(self.promise)[0];
-        let alerts = self.named("PromiseBudgetBurnsFast", Some(fastest.long));
-        let [whole, part] = alerts[..] else {
-            return None;
-        };
-        let what = "PromiseBudgetBurnsFast of the whole fires before that of a part";
-        let (above, _) = around(fastest.share);
-        let step = self.book.generation.interval;
-        let mut test = self.scene(what, step, minutes(4), above);
-        test.fires(minutes(2), whole, true);
-        test.fires(minutes(2), part, false);
-        test.fires(minutes(4), part, true);
-        Some(test)
+        test.give(&unjudged, &labels, constant(0.0, bad + good));
     }
 }
 
@@ -311,7 +254,7 @@ pub fn fewest(some: u64, share: f64) -> u64 {
 }
 
 /// The least broken orders of many that are more than the share, and the most that are fewer.
-fn around(share: f64) -> (Scene, Scene) {
+pub fn around(share: f64) -> (Scene, Scene) {
     let scene = |broken: u64| Scene {
         kept: MANY - broken,
         broken,

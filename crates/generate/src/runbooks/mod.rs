@@ -2,7 +2,7 @@
 //!
 //! What a person does is written in `texts.rs`; names, thresholds and queries come from the alerts.
 
-mod texts;
+pub mod texts;
 
 use std::fmt::Write as _;
 
@@ -13,6 +13,9 @@ use crate::book::Book;
 use crate::rule::Alert;
 use crate::{File, promql};
 use texts::{TEXTS, Text};
+
+/// The line near its head that says where a runbook is from.
+pub const MARK: &str = "<!-- Made by `kept generate reference`; changes by hand are lost. -->";
 
 /// The runbooks, by name of the alert.
 pub fn files(book: &Book<'_>) -> Vec<File> {
@@ -35,10 +38,7 @@ fn file(book: &Book<'_>, alerts: &[Alert], name: &str) -> File {
 
 fn page(book: &Book<'_>, text: &Text, rules: &[&Alert]) -> String {
     let mut page = format!("# {}\n\n", text.alert);
-    put(
-        &mut page,
-        "<!-- Made by `kept generate reference`; changes by hand are lost. -->\n",
-    );
+    put(&mut page, &format!("{MARK}\n"));
     put(
         &mut page,
         &format!("## What it means\n\n{}\n", text.meaning),

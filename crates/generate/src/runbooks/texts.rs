@@ -32,7 +32,10 @@ pub const TEXTS: [Text; 25] = [
     Text {
         alert: "PromiseStalled",
         meaning: "Orders come in, wait past their limit, and not one was completed. Customers wait now. \
-            With level `part` it is so for one combination of dimensions, with level `all` for the whole shop.",
+            With level `part` it is so for one combination of dimensions, with level `all` for the whole shop. It asks \
+            for orders that still start (`started:increase5m > 0`): when none does for five minutes, at night or \
+            because the shop is down, it ends or never begins although customers may wait. Overdue on the dashboard \
+            and `/api/overdue` still show them.",
         look: &[PIPE, OVERDUE, WORST, CHANGES],
         act: &[
             "Call the owner of the step that the orders wait for.",
@@ -160,11 +163,14 @@ pub const TEXTS: [Text; 25] = [
     Text {
         alert: "KeptBehind",
         meaning: "Kept has not read what there is, or some tasks are not served yet. What it shows is old, therefore alerts \
-            on promises are silent. This alert stands in for them.",
+            on all promises and targets are silent, exactly as long as this is so: one lagging partition is enough, since \
+            orders of any KPI and region may wait in it and a share without them would be wrong. This alert stands in for \
+            them, and ends a minute after Kept has caught up: no page on a promise waits for it.",
         look: &[
             "Is Kafka reachable? `kept_kafka_errors_total` and the log.",
             "Is the lag falling (catching up after a restart) or growing (not enough instances)?",
-            "One partition only: a slow broker, or a partition without a leader.",
+            "One partition only: a slow broker, or a partition without a leader. What the other partitions show on the dashboards is right.",
+            "Was a promise's page open before? It ends while Kept is behind: that is no sign that the shop is well.",
         ],
         act: &[
             "Kafka down: mend it first; until then watch the shop by its own dashboards.",
@@ -173,7 +179,8 @@ pub const TEXTS: [Text; 25] = [
     },
     Text {
         alert: "KeptClockStalled",
-        meaning: "A partition's event time does not move although its topic has events. Its orders are not judged and its windows stand still.",
+        meaning: "A partition's event time does not move although its topic has events. Its orders are not judged: those past \
+            their limit stay overdue. Its windows go on by wall time, as long as Kept reads all there is, and empty.",
         look: &[
             "Does the partition get records at all? Its end offset.",
             "Is its clock in the future? An event with a wrong time moved it there; it goes on when time has caught up.",
@@ -287,7 +294,7 @@ pub const TEXTS: [Text; 25] = [
         alert: "KeptProducerSkewed",
         meaning: "A source's events carry times far from when they reached Kafka: a wrong clock, or events held back.",
         look: &[
-            "The sign: below 0 its clock is ahead, above it is behind or holds back.",
+            "Before they happened: its clock is fast. After: its clock is slow, or it holds events back.",
             "Time synchronisation on that host.",
             "The limit above is the topic's `lateness`; a rule without a topic's name is about all topics that no other rule names.",
         ],

@@ -28,6 +28,14 @@ impl Html {
         self
     }
 
+    /// The same, as long as it is: for texts of the generator's, which have an end.
+    pub fn whole(&mut self, text: &str) -> &mut Html {
+        for character in text.chars() {
+            self.text(character);
+        }
+        self
+    }
+
     /// Points of a line, as long as it takes: letters, digits, spaces, points and minus only.
     pub fn points(&mut self, points: &str) -> &mut Html {
         let is_legal = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-');

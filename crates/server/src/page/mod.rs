@@ -6,6 +6,7 @@
 //! two can't differ, and by the same rule about leases: what isn't shown any more isn't shown here.
 
 mod alerts;
+mod as_of;
 mod bounds;
 mod chart;
 mod figures;
@@ -13,6 +14,7 @@ mod funnel;
 mod held;
 mod history;
 mod html;
+mod markdown;
 mod numbers;
 mod painted;
 mod prometheus;
@@ -308,7 +310,7 @@ fn head(page: &mut Html, picture: &Picture<'_>) {
 /// A document around its content.
 fn document(
     page: &mut Html,
-    title: &'static str,
+    title: &str,
     refresh_seconds: Option<u32>,
     content: impl FnOnce(&mut Html),
 ) {
@@ -321,7 +323,7 @@ fn document(
             .add("\">\n");
     }
     page.add("<title>")
-        .add(title)
+        .text(title)
         .add("</title>\n<link rel=\"icon\" href=\"data:,\">\n");
     page.add("<link rel=\"stylesheet\" href=\"/page.css\">\n</head>\n<body>\n");
     content(page);

@@ -188,11 +188,6 @@ impl<'a> Reading<'a> {
         Figure::new(format!("{name}{}", selector(labels)), value)
     }
 
-    /// The smallest one.
-    pub fn min(&self, series: SeriesId) -> Figure {
-        self.numbers.min(self.name(series))
-    }
-
     /// The samples with these labels.
     pub fn samples<'s>(
         &'s self,

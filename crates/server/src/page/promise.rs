@@ -7,6 +7,7 @@ use catalogue::metrics::{LONGEST_WITH_OPEN, SeriesId};
 use catalogue::plan::{Promise, Window};
 
 use super::Picture;
+use super::as_of::AsOf;
 use super::chart::Chart;
 use super::held::Held;
 use super::html::Html;
@@ -37,7 +38,7 @@ pub fn show(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise
         let held = Held::of_kpi(picture, at);
         verdict(page, &reading, promise, window, held.as_ref());
     }
-    tiles(page, picture, &reading);
+    tiles(page, picture, at, &reading);
     if !kpi.windows.is_empty() {
         chart(page, picture, at, promise);
         windows(page, picture, at, &reading, promise);
@@ -105,8 +106,9 @@ fn verdict(
     page.add("</small>").add(word[2]);
 }
 
-/// What is so at this moment.
-fn tiles(page: &mut Html, picture: &Picture<'_>, reading: &Reading<'_>) {
+/// What is so at the display time: all of it by the same clock, so that no tile contradicts another.
+fn tiles(page: &mut Html, picture: &Picture<'_>, at: usize, reading: &Reading<'_>) {
+    let as_of = AsOf::of(picture, at);
     page.add("<dl class=\"tiles\">\n");
     let tile = |page: &mut Html, name, figure: &Figure, form| {
         page.add("<div><dt>").add(name).add("</dt><dd>");
@@ -119,7 +121,7 @@ fn tiles(page: &mut Html, picture: &Picture<'_>, reading: &Reading<'_>) {
         &reading.sum(SeriesId::Overdue, &[]),
         shown::count,
     );
-    let oldest = reading.min(SeriesId::OldestOpenStart).ago(picture.now);
+    let oldest = as_of.oldest_wait(reading);
     tile(page, "oldest open waits", &oldest, shown::duration);
     tile(
         page,
@@ -132,6 +134,7 @@ fn tiles(page: &mut Html, picture: &Picture<'_>, reading: &Reading<'_>) {
         tile(page, "overdue, not judged yet", &unjudged, shown::count);
     }
     page.add("</dl>\n");
+    as_of.beside(page, picture.now);
 }
 
 fn chart(page: &mut Html, picture: &Picture<'_>, at: usize, promise: &Promise) {

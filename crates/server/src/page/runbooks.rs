@@ -1,13 +1,16 @@
 //! `/runbooks/<Alert>.md`: the runbooks of the catalogue in force, where the alerts' links lead.
+//!
+//! A browser, which asks for HTML, gets a page whose links can be tapped on a phone at night; whoever
+//! doesn't ask for it gets the Markdown as it was generated.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::html::Html;
-use super::{document, secured};
+use super::{document, html_response, markdown, secured};
 use crate::App;
 
 /// The runbook of one alert.
@@ -19,15 +22,26 @@ pub struct Runbook {
     pub text: String,
 }
 
-/// One of them, as it was generated; 404 for an alert that the catalogue has not.
-pub async fn one(State(app): State<Arc<App>>, Path(file): Path<String>) -> Response {
+/// One of them, as HTML if that is asked for, else as it was generated; 404 for an alert that the catalogue has not.
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let mut runbooks = app.sources.page.runbooks.iter();
     let name = file.strip_suffix(".md");
     let found = runbooks.find(|runbook| Some(runbook.alert.as_str()) == name);
     match found {
         Some(runbook) => {
-            let markdown = (header::CONTENT_TYPE, "text/markdown; charset=utf-8");
-            secured(([markdown], runbook.text.clone()).into_response())
+            let mut response = if wants_html(&headers) {
+                html_response(as_page(runbook))
+            } else {
+                let markdown = (header::CONTENT_TYPE, "text/markdown; charset=utf-8");
+                secured(([markdown], runbook.text.clone()).into_response())
+            };
+            let vary = HeaderValue::from_static("Accept");
+            response.headers_mut().insert(header::VARY, vary);
+            response
         }
         None => (
             StatusCode::NOT_FOUND,
@@ -35,6 +49,32 @@ pub async fn one(State(app): State<Arc<App>>, Path(file): Path<String>) -> Respo
         )
             .into_response(),
     }
+}
+
+/// Whether HTML is named and not refused; `*/*`, as scripts have it, doesn't name it.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter();
+    let mut ranges = accepts
+        .filter_map(|accept| accept.to_str().ok())
+        .flat_map(|accept| accept.split(','));
+    ranges.any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_html = parts
+            .next()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        let weight = weight.and_then(|weight| weight.parse::<f64>().ok());
+        is_html && weight != Some(0.0)
+    })
+}
+
+fn as_page(runbook: &Runbook) -> String {
+    let mut page = Html::default();
+    document(&mut page, &runbook.alert, None, |page| {
+        page.add("<p class=\"soft\"><a href=\"/\">The live page</a>, <a href=\"/runbooks\">all runbooks</a></p>\n");
+        markdown::show(page, &runbook.text);
+    });
+    page.finish()
 }
 
 /// All of them, as links.
@@ -50,5 +90,5 @@ pub async fn list(State(app): State<Arc<App>>) -> Response {
         }
         page.add("</ul>\n");
     });
-    super::html_response(page.finish())
+    html_response(page.finish())
 }

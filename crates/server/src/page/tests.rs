@@ -14,6 +14,7 @@ use super::history::PromiseMoment;
 use super::*;
 
 mod alerts;
+mod markdown;
 
 /// The time of every page: 2026-01-05 10:00:00 UTC.
 const NOW: f64 = 1_767_607_200.0;
@@ -218,6 +219,9 @@ fn a_shop_in_an_incident() {
     assert!(stalled < missed, "firing ones come first");
     has(&page, "2 of other rules");
     has(&page, "</strong> firing, began 5 m 30 s ago, critical");
+    // The oldest began 312 s ago, and what is overdue is so as of 31.5 s ago.
+    has(&page, "<dt>oldest open waits</dt><dd><data value=\"280.5\"");
+    has(&page, ">31.5 s</data> ago: events");
     let alerts = page.find("<h2>Alerts").expect("the section is there");
     let promise = page.find("Promised:").expect("the section is there");
     assert!(promise < alerts, "a phone shows the promise first");
@@ -279,6 +283,33 @@ fn the_whole_shop_needs_no_word_about_partitions() {
         "within the limit, in this instance's partitions</small>",
     );
     has(&page, "other instances may have more");
+}
+
+/// An order on a partition that is behind has not waited for longer by the time that is shown of it.
+#[test]
+fn a_wait_is_measured_to_the_display_time_of_its_own_partition() {
+    let lines = [
+        ("open", 0, 1.0),
+        ("overdue", 0, 0.0),
+        ("oldest_open_start_timestamp_seconds", 0, NOW - 66.4),
+        ("oldest_open_start_timestamp_seconds", 1, NOW - 500.0),
+    ];
+    let series = lines.map(|(name, partition, value)| {
+        format!(
+            "shop_fulfilment_{name}{{region=\"a\",channel=\"b\",partition=\"{partition}\"}} {value}"
+        )
+    });
+    let display = [(0, NOW - 30.0), (1, NOW - 490.0), (2, NOW - 3.0)].map(|(partition, value)| {
+        format!("kept_display_timestamp_seconds{{topic=\"shop.events\",partition=\"{partition}\"}} {value}")
+    });
+    let page = Scene::of(&[&series[..], &display[..]].concat().join("\n")).page();
+    has(&page, ">36.4 s</data></dd>");
+    has(&page, "As of <data value=\"490\"");
+    let none = Scene::of(&[&series[..1], &display[..]].concat().join("\n")).page();
+    has(
+        &none,
+        "group_right shop_fulfilment_oldest_open_start_timestamp_seconds)\">none</data>",
+    );
 }
 
 #[test]

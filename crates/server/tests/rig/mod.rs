@@ -12,7 +12,8 @@ use catalogue::plan::{
     Buckets, Dimension, FieldId, Group, Keyed, Kind, Kpi, KpiId, Limits, Promise, Role, Selector,
     Step, TimeRules, Topic, TopicId,
 };
-use engine::view::OverdueOrder;
+use engine::View;
+use engine::view::{Entries, OverdueOrder};
 use events::{EventTime, Span};
 use server::{PageSources, Server, Sources};
 use tokio::sync::oneshot;
@@ -161,6 +162,28 @@ pub fn sources(promises: &[&str]) -> Sources {
         overdue: Arc::new(|_, _| Ok(Vec::new())),
         page: PageSources::default(),
     }
+}
+
+/// The same, and partitions 0 to `partitions - 1` of the first group are shown, with nothing in them.
+pub fn showing(partitions: i32, promises: &[&str]) -> Sources {
+    Sources {
+        views: Arc::new(move || (0..partitions).map(view).collect()),
+        ..sources(promises)
+    }
+}
+
+/// A task of the first group, exact and with nothing in it.
+pub fn view(partition: i32) -> Arc<View> {
+    Arc::new(View {
+        group: 0,
+        partition,
+        offsets: vec![0],
+        display: EventTime(0),
+        exact: true,
+        inputs: Vec::new(),
+        kpis: Vec::new(),
+        entries: Entries::default(),
+    })
 }
 
 /// An overdue order that started so many seconds after the epoch, on partition 3.

@@ -3,7 +3,8 @@
 use catalogue::metrics::kept;
 
 use super::{lines, newest_snapshots, trouble};
-use crate::alerts::kept::SNAPSHOT_AGE;
+use crate::alerts::snapshot;
+use crate::book::Book;
 use crate::book::HOUR;
 use crate::dashboards::model::{Color, Panel, Query, Unit};
 use crate::dashboards::pick::{gauge, of_instances, of_job, own_increase, own_percentile};
@@ -47,8 +48,8 @@ pub fn state() -> Vec<Panel> {
 }
 
 /// What it stores.
-pub fn snapshots() -> Vec<Panel> {
-    let mut panels = stores();
+pub fn snapshots(book: &Book<'_>) -> Vec<Panel> {
+    let mut panels = stores(book);
     panels.push(failures());
     panels.push(
         lines(
@@ -64,7 +65,7 @@ pub fn snapshots() -> Vec<Panel> {
     panels
 }
 
-fn stores() -> Vec<Panel> {
+fn stores(book: &Book<'_>) -> Vec<Panel> {
     let percentiles = |family: &'static kept::OwnFamily| {
         [0.5, 0.95].map(|quantile| {
             let expression = own_percentile(family, quantile);
@@ -93,7 +94,10 @@ fn stores() -> Vec<Panel> {
             "{{topic}}, oldest",
             format!("time() - min by (topic) ({})", newest_snapshots()),
         ))
-        .colors(Color::Green, &[(SNAPSHOT_AGE.seconds(), Color::Red)])
+        .colors(
+            Color::Green,
+            &[(snapshot::limit(book).seconds(), Color::Red)],
+        )
         .runbooks(&["KeptSnapshotOld"]),
         lines(
             Unit::Bytes,

@@ -30,12 +30,12 @@ pub fn dashboard(book: &Book<'_>) -> Dashboard {
         variables: variables::base(book),
         annotations: variables::annotations(&["kpi=\"\"".to_owned()]),
         rows: vec![
-            row("Now", now::panels()),
+            row("Now", now::panels(book)),
             row("Is it up to date?", progress::panels()),
             row("What does it get?", inputs::inputs(book)),
             row("What could it not use?", inputs::losses(book)),
             row("What does it hold?", holds::state()),
-            row("Commits and snapshots", holds::snapshots()),
+            row("Commits and snapshots", holds::snapshots(book)),
             row("The process", holds::process()),
         ],
     }

@@ -3,16 +3,17 @@
 use catalogue::metrics::kept;
 
 use super::newest_snapshots;
-use crate::alerts::kept::SNAPSHOT_AGE;
+use crate::alerts::snapshot;
+use crate::book::Book;
 use crate::dashboards::model::{Color, Panel, Query, Show, Unit};
 use crate::dashboards::overview::alerts;
 use crate::dashboards::pick::{of_instances, of_job};
 use crate::recording::kept as recorded;
 
 /// All of the row.
-pub fn panels() -> Vec<Panel> {
+pub fn panels(book: &Book<'_>) -> Vec<Panel> {
     let mut panels = presence();
-    panels.extend(trust());
+    panels.extend(trust(book));
     panels.extend(tables());
     panels
 }
@@ -54,7 +55,7 @@ fn presence() -> Vec<Panel> {
 }
 
 /// Whether its numbers can be trusted.
-fn trust() -> Vec<Panel> {
+fn trust(book: &Book<'_>) -> Vec<Panel> {
     let limits = [
         (recorded::SIGN_OF_LAG.seconds(), Color::Orange),
         (recorded::BEHIND.seconds(), Color::Red),
@@ -84,7 +85,10 @@ fn trust() -> Vec<Panel> {
             "Of the task whose last snapshot is the oldest: a restart reads the log from there.",
             format!("time() - min({})", newest_snapshots()),
         )
-        .colors(Color::Green, &[(SNAPSHOT_AGE.seconds(), Color::Red)])
+        .colors(
+            Color::Green,
+            &[(snapshot::limit(book).seconds(), Color::Red)],
+        )
         .runbooks(&["KeptSnapshotOld"]),
     ]
 }
