@@ -35,6 +35,7 @@ fn a_broker_that_is_down_at_the_start_and_gone_later_costs_nothing() {
     await_trouble(&mut kept, "broker_unreachable", 1.0);
     assert_eq!(kept.get("/readyz", &[]).status, 503);
     assert_eq!(kept.get("/livez", &[]).status, 200);
+    await_no_list(&kept, "workers wait for the group's assignment");
     assert!(
         kept.scrape()
             .sum("shop_fulfilment_started_total", &[])
@@ -50,6 +51,10 @@ fn a_broker_that_is_down_at_the_start_and_gone_later_costs_nothing() {
 
     kafka.restart();
     kept.await_ready();
+    let overdue = kept.get("/api/overdue", &[]);
+    assert_eq!((overdue.status, overdue.text()), (200, "[]".into()));
+    let of = overdue.header("kept-partitions");
+    assert!(of.is_some_and(|of| of.starts_with('4')), "{of:?}");
     let mut shop = shop::open(5, Span::from_seconds(1200));
     let before = shop::lines(&mut shop, Span::from_seconds(600));
     produce(&kept, &before);
@@ -60,6 +65,7 @@ fn a_broker_that_is_down_at_the_start_and_gone_later_costs_nothing() {
     kafka.stop();
     await_trouble(&mut kept, "broker_unreachable", troubles + 1.0);
     assert_eq!(kept.get("/metrics", &[]).status, 200);
+    await_no_list(&kept, "4 tasks are fenced: ");
     kafka.restart();
     let after = shop::lines(&mut shop, Span::ZERO);
     produce(&kept, &after);
@@ -248,6 +254,16 @@ fn check_with_a_broker_warns_of_entities_in_two_partitions() {
 }
 
 const UNREACHABLE: [(&str, &str); 1] = [("kind", "broker_unreachable")];
+
+/// Waits until a question for overdue orders is answered with this reason: "nobody waits" would be a
+/// guess while nothing is shown.
+#[track_caller]
+fn await_no_list(kept: &Kept, reason: &str) {
+    until(LONG, "overdue says that nothing is shown", || {
+        let answer = kept.get("/api/overdue", &[]);
+        answer.status == 503 && answer.text().contains(reason)
+    });
+}
 
 /// Waits until this kind of trouble with Kafka was counted so often.
 #[track_caller]

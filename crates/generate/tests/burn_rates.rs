@@ -11,13 +11,13 @@ use catalogue::{FileText, Sources};
 const CONFIG: &str = "[kafka]\nbrokers = \"a:1\"\n[[kafka.topic]]\nname = \"shop\"\n\
     [catalogue]\nnamespace = \"shop\"\nfiles = [\"own.toml\"]\n";
 
-/// The alerts on budgets over the whole shop, in the form `name severity for: conditions`.
-fn burns(objective: &str) -> Vec<String> {
+/// What is generated for a promise with this objective and these settings of its alerts.
+fn generated(objective: &str, alert: &str) -> Vec<generate::File> {
     let text = format!(
         "[kpi.x]\nkind = \"promise\"\nhelp = \"Orders\"\nwithin = \"60s\"\n\
          start = {{ type = \"order.placed\", key = \"order_id\" }}\n\
          end = {{ type = \"order.fulfilled\", key = \"order_id\" }}\n\
-         objective = {objective}\n"
+         objective = {objective}\nalert = {{ {alert} }}\n"
     );
     let files = [FileText {
         name: "own.toml".to_owned(),
@@ -31,7 +31,12 @@ fn burns(objective: &str) -> Vec<String> {
         files: &files,
     };
     let (settings, plan) = catalogue::read(&sources).expect("the promise is good");
-    let files = generate::rules(&plan, &settings.generation);
+    generate::rules(&plan, &settings.generation)
+}
+
+/// The alerts on budgets over the whole shop, in the form `name severity for: conditions`.
+fn burns(objective: &str) -> Vec<String> {
+    let files = generated(objective, "");
     let alerts = files.iter().find(|it| it.path == "prometheus/alerts.yml");
     let alerts = &alerts.expect("there are alerts").text;
     let rules = alerts.split("- alert: ").skip(1);
@@ -85,4 +90,27 @@ fn at_99_9_percent() {
          error_ratio6h > 0.001, judged6h >= 1001",
     ];
     assert_eq!(burns("0.999"), expected);
+}
+
+/// A pair that the proofs expect and the rules lack stops the generator, and the other way round a
+/// pair without a proof is found here.
+#[test]
+fn every_pair_has_its_proof_whatever_the_objective() {
+    let hundredths = (1..100).map(|percent| format!("0.{percent:02}"));
+    let strict = ["0.995", "0.999", "0.9999"].map(str::to_owned);
+    for objective in hundredths.chain(strict) {
+        for settings in ["", "missed_share = 0.275, minimum_orders = 50"] {
+            let files = generated(&objective, settings);
+            let text = |wanted: &str| -> String {
+                let fits = files.iter().filter(|it| it.path.contains(wanted));
+                fits.map(|it| it.text.as_str()).collect()
+            };
+            let (alerts, proofs) = (text("prometheus/alerts.yml"), text("tests/kpi-x"));
+            for window in ["5m", "1h", "6h", "1d", "3d"] {
+                let is_there = alerts.contains(&format!("window: '{window}'"));
+                let is_proven = proofs.contains(&format!("above over {window}"));
+                assert_eq!(is_there, is_proven, "{objective} {settings}: {window}");
+            }
+        }
+    }
 }
